@@ -1,0 +1,140 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets stand bottom-up, one block per layer. A target imports only from the layers below it, plus
+// the edges that `tools/tidy` lists; a second check is `--explicit-target-dependency-import-check`.
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+let wrapperSettings = settings + [.strictMemorySafety()]
+let testSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+func swift(
+  _ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = settings
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, exclude: documentation(of: name),
+    swiftSettings: settings)
+}
+
+func documentation(of name: String) -> [String] {
+  ["\(name).docc"]
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests",
+    dependencies: [.target(name: name), "TestSupport"] + dependencies,
+    swiftSettings: testSettings)
+}
+
+let package = Package(
+  name: "drover",
+  products: [
+    .executable(name: "drover", targets: ["drover"]),
+    .executable(name: "drover-benchmarks", targets: ["drover-benchmarks"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    // 0: C
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CLibrsync", providers: [.apt(["librsync-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .target(name: "CPlatform"),
+
+    // 1: the machine
+    swift("Platform", ["CPlatform"]),
+    swift("Cryptography", ["Platform", "COpenSSL", "CXXHash"], settings: wrapperSettings),
+    swift("Compression", ["Platform", "CZstd"], settings: wrapperSettings),
+    swift("Pipelines", ["Platform"]),
+
+    // 2: parts
+    swift("FileTree", ["Platform", "Pipelines", "Cryptography"]),
+    swift("TreeComparison", ["FileTree", "Platform", "Pipelines", "Cryptography"]),
+    swift(
+      "DeltaCoding", ["Platform", "Pipelines", "Cryptography", "CLibrsync"],
+      settings: wrapperSettings),
+    swift("Transport", ["Platform", "Pipelines", "COpenSSL"], settings: wrapperSettings),
+
+    // 3: engines
+    swift(
+      "Replication",
+      [
+        "FileTree", "TreeComparison", "DeltaCoding", "Transport", "Platform", "Pipelines",
+        "Cryptography", "Compression",
+      ]),
+
+    // 4: control
+    swift("Manifests", ["Platform", "CYAML"]),
+    swift("Control", ["Manifests", "Platform"]),
+    swift("Volumes", ["Manifests", "Platform"]),
+    swift("Supervision", ["Control", "Platform"]),
+
+    // 5: movers
+    swift(
+      "Movers",
+      [
+        "Control", "Manifests", "Volumes", "Supervision", "Replication", "Transport", "Platform",
+        "Pipelines",
+      ]),
+
+    // 6: process
+    .executableTarget(
+      name: "drover",
+      dependencies: [
+        "Movers", "Control", "Manifests", "Volumes", "Supervision", "Replication",
+        "TreeComparison", "DeltaCoding", "FileTree", "Transport", "Compression", "Cryptography",
+        "Pipelines", "Platform", argumentParser,
+      ],
+      swiftSettings: settings),
+
+    .executableTarget(
+      name: "drover-benchmarks",
+      dependencies: [
+        "Replication", "FileTree", "Transport", "Compression", "Cryptography", "DeltaCoding",
+        "Pipelines", "Platform",
+      ],
+      path: "Benchmarks", exclude: ["Thresholds", "README.md"], swiftSettings: settings),
+
+    // Tests
+    .target(
+      name: "TestSupport", dependencies: ["Platform", "FileTree", "Transport", "Pipelines"],
+      path: "Tests/TestSupport", swiftSettings: testSettings),
+    tests(of: "Platform"),
+    tests(of: "Cryptography"),
+    tests(of: "Compression"),
+    tests(of: "Pipelines"),
+    tests(of: "FileTree"),
+    tests(of: "TreeComparison", ["FileTree"]),
+    tests(of: "DeltaCoding", ["Cryptography"]),
+    tests(of: "Transport"),
+    tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography"]),
+    tests(of: "Manifests"),
+    tests(of: "Control", ["Manifests"]),
+    tests(of: "Movers", ["Control", "Manifests", "Supervision", "Volumes"]),
+    .testTarget(
+      name: "ConformanceTests", dependencies: ["TestSupport", "Platform"],
+      swiftSettings: testSettings),
+    .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
+  ]
+)

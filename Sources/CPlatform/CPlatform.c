@@ -1,0 +1,115 @@
+#define _GNU_SOURCE
+#include "CPlatform.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/openat2.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+const uint64_t DROVER_RESOLVE_BENEATH = RESOLVE_BENEATH;
+const uint64_t DROVER_RESOLVE_NO_SYMLINKS = RESOLVE_NO_SYMLINKS;
+const uint64_t DROVER_RESOLVE_NO_MAGICLINKS = RESOLVE_NO_MAGICLINKS;
+const uint64_t DROVER_RESOLVE_NO_XDEV = RESOLVE_NO_XDEV;
+const int DROVER_O_PATH = O_PATH, DROVER_O_TMPFILE = O_TMPFILE, DROVER_O_NOATIME = O_NOATIME,
+          DROVER_O_DIRECTORY = O_DIRECTORY, DROVER_O_NOFOLLOW = O_NOFOLLOW,
+          DROVER_O_CLOEXEC = O_CLOEXEC, DROVER_O_DIRECT = O_DIRECT;
+const int DROVER_AT_EMPTY_PATH = AT_EMPTY_PATH, DROVER_AT_SYMLINK_NOFOLLOW = AT_SYMLINK_NOFOLLOW,
+          DROVER_AT_REMOVEDIR = AT_REMOVEDIR;
+const unsigned DROVER_RENAME_NOREPLACE = RENAME_NOREPLACE, DROVER_RENAME_EXCHANGE = RENAME_EXCHANGE;
+
+long drover_getdents64(int fd, void *buffer, size_t size) {
+  return syscall(SYS_getdents64, fd, buffer, size);
+}
+int drover_openat2(int dirfd, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+  struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
+  return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+}
+int drover_renameat2(int olddir, const char *old, int newdir, const char *new_, unsigned flags) {
+  return (int)syscall(SYS_renameat2, olddir, old, newdir, new_, flags);
+}
+int drover_open_tmpfile(int dirfd, const char *path, int mode) {
+  return openat(dirfd, path, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+}
+int drover_unshare_fs(void) { return unshare(CLONE_FS); }
+
+int drover_syncfs(int fd) { return syncfs(fd); }
+int drover_fallocate_punch(int fd, int64_t offset, int64_t length) {
+  return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+int drover_fallocate_keep(int fd, int64_t offset, int64_t length) {
+  return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
+}
+ssize_t drover_copy_file_range(int in, int64_t *in_offset, int out, int64_t *out_offset,
+                               size_t length) {
+  return copy_file_range(in, in_offset, out, out_offset, length, 0);
+}
+int64_t drover_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
+int64_t drover_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
+int drover_sync_file_range_start(int fd, int64_t offset, int64_t length) {
+  return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+int drover_fadvise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
+int drover_fadvise_dontneed(int fd, int64_t offset, int64_t length) {
+  return posix_fadvise(fd, offset, length, POSIX_FADV_DONTNEED);
+}
+int drover_block_device_size(int fd, uint64_t *size) { return ioctl(fd, BLKGETSIZE64, size); }
+int drover_block_zero(int fd, uint64_t offset, uint64_t length) {
+  uint64_t range[2] = {offset, length};
+  return ioctl(fd, BLKZEROOUT, range);
+}
+int drover_ficlone(int destination, int source) { return ioctl(destination, FICLONE, source); }
+
+ssize_t drover_llistxattr(const char *path, char *list, size_t size) {
+  return llistxattr(path, list, size);
+}
+ssize_t drover_lgetxattr(const char *path, const char *name, void *value, size_t size) {
+  return lgetxattr(path, name, value, size);
+}
+int drover_lsetxattr(const char *path, const char *name, const void *value, size_t size) {
+  return lsetxattr(path, name, value, size, 0);
+}
+int drover_lremovexattr(const char *path, const char *name) { return lremovexattr(path, name); }
+ssize_t drover_flistxattr(int fd, char *list, size_t size) { return flistxattr(fd, list, size); }
+ssize_t drover_fgetxattr(int fd, const char *name, void *value, size_t size) {
+  return fgetxattr(fd, name, value, size);
+}
+int drover_fsetxattr(int fd, const char *name, const void *value, size_t size) {
+  return fsetxattr(fd, name, value, size, 0);
+}
+int drover_fremovexattr(int fd, const char *name) { return fremovexattr(fd, name); }
+
+uint64_t drover_makedev(uint32_t major, uint32_t minor) { return makedev(major, minor); }
+uint32_t drover_major(uint64_t device) { return major(device); }
+uint32_t drover_minor(uint64_t device) { return minor(device); }
+
+int drover_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
+int drover_set_not_dumpable(void) { return prctl(PR_SET_DUMPABLE, 0); }
+int drover_pipe_cloexec(int fds[2]) { return pipe2(fds, O_CLOEXEC); }
+int drover_wait_status_exited(int status) { return WIFEXITED(status); }
+int drover_wait_status_code(int status) { return WEXITSTATUS(status); }
+int drover_wait_status_signal(int status) { return WIFSIGNALED(status) ? WTERMSIG(status) : 0; }
+int drover_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
+int drover_gettid(void) { return gettid(); }
+int64_t drover_thread_cpu_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+int drover_terminal_columns(int fd) {
+  struct winsize w;
+  return ioctl(fd, TIOCGWINSZ, &w) == 0 ? w.ws_col : -1;
+}
+int drover_set_cloexec(int fd, int on) { return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }
+extern char **environ;
+char *const *drover_environ(void) { return environ; }

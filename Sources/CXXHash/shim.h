@@ -1,0 +1,3 @@
+// Headers of the system library; Swift sees them through the module map beside this file.
+#pragma once
+#include <xxhash.h>
