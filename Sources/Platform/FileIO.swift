@@ -1,0 +1,43 @@
+import Glibc
+
+/// Whole reads and writes at an offset, repeated over short counts and signals.
+package enum FileIO {
+  /// Reads until `buffer` is full or the file ends; gives the count read.
+  package static func read(
+    _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws(PlatformError) -> Int {
+    var done = 0
+    while done < buffer.count, let base = buffer.baseAddress {
+      let count = retryingOnInterrupt {
+        pread(descriptor, base + done, buffer.count - done, off_t(offset) + done)
+      }
+      if count < 0 { throw .last("pread") }
+      if count == 0 { break }
+      done += count
+    }
+    return done
+  }
+
+  /// Writes all of `buffer`.
+  package static func write(
+    _ descriptor: Int32, _ buffer: UnsafeRawBufferPointer, at offset: Int64
+  ) throws(PlatformError) {
+    var done = 0
+    while done < buffer.count, let base = buffer.baseAddress {
+      let count = retryingOnInterrupt {
+        pwrite(descriptor, base + done, buffer.count - done, off_t(offset) + done)
+      }
+      if count < 0 { throw .last("pwrite") }
+      done += count
+    }
+  }
+
+  /// Makes the data of a file durable (`fdatasync`).
+  package static func synchronizeData(_ descriptor: Int32) throws(PlatformError) {
+    if retryingOnInterrupt({ fdatasync(descriptor) }) != 0 { throw .last("fdatasync") }
+  }
+
+  package static func truncate(_ descriptor: Int32, to size: Int64) throws(PlatformError) {
+    if retryingOnInterrupt({ ftruncate(descriptor, off_t(size)) }) != 0 { throw .last("ftruncate") }
+  }
+}
