@@ -1,4 +1,4 @@
-package import Platform
+import Platform
 
 /// One buffer of a ``BufferPool``; goes back to it with ``BufferPool/giveBack(_:)``.
 package final class PooledBuffer: @unchecked Sendable {

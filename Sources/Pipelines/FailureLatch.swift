@@ -1,4 +1,4 @@
-package import Platform
+import Platform
 
 /// Keeps the first failure of a pipeline and stops everything that was registered with it.
 package final class FailureLatch: @unchecked Sendable {

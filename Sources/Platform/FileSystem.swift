@@ -35,7 +35,7 @@ package enum FileSystem {
   /// Gives the calling thread a working directory of its own (`unshare(CLONE_FS)`).
   package static func detachWorkingDirectory() -> Bool { drover_unshare_fs() == 0 }
 
-  package static func openUnnamed(in directory: Int32, mode: mode_t) -> Int32 {
+  package static func openUnnamed(in directory: Int32, mode: UInt32) -> Int32 {
     drover_open_tmpfile(directory, ".", Int32(mode))
   }
 

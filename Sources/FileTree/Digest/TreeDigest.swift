@@ -7,10 +7,10 @@ package import Cryptography
 /// directories in byte order): u16 length of the path, path, and the directory's digest; the root's own
 /// entry, with an empty name, comes first. Leftovers of interrupted runs do not count.
 package struct DirectoryDigester: ~Copyable {
-  private var hash = SHA256Stream()
+  private var hash: SHA256
   private var scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)
 
-  package init() {}
+  package init() throws(CryptographyError) { hash = try SHA256() }
 
   deinit { scratch.deallocate() }
 
@@ -41,9 +41,9 @@ package struct DirectoryDigester: ~Copyable {
 
 /// The running digest of a whole tree.
 package struct TreeDigester: ~Copyable {
-  private var hash = SHA256Stream()
+  private var hash: SHA256
 
-  package init() {}
+  package init() throws(CryptographyError) { hash = try SHA256() }
 
   package mutating func add(path: [UInt8], digest: [UInt8]) {
     withUnsafeBytes(of: UInt16(path.count).littleEndian) { hash.update($0) }

@@ -15,8 +15,8 @@ package enum AttributeBlock {
   }
 
   private static func has(_ name: UnsafeRawBufferPointer, prefix: StaticString) -> Bool {
-    name.count > prefix.utf8CodeUnitCount
-      && memcmp(name.baseAddress, prefix.utf8Start, prefix.utf8CodeUnitCount) == 0
+    guard let start = name.baseAddress, name.count > prefix.utf8CodeUnitCount else { return false }
+    return memcmp(start, prefix.utf8Start, prefix.utf8CodeUnitCount) == 0
   }
 
   /// Checks a block of unknown origin: whole, sorted, safe names of the replicated kinds.

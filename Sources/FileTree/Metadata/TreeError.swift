@@ -6,8 +6,8 @@ package enum TreeLimits {
   package static let pathBytesMax = 4095
   /// Longest name, bytes: NAME_MAX of every Linux file system.
   package static let nameBytesMax = 255
-  /// Most bytes of extended attributes of one entry: four values of the kernel's 64 KiB limit.
-  package static let attributesBytesMax = 256 << 10
+  /// Most bytes of extended attributes of one entry: two values of the kernel's 64 KiB limit.
+  package static let attributesBytesMax = 128 << 10
 }
 
 /// Failures of reading or writing a file tree.

@@ -1,5 +1,5 @@
 import Glibc
-package import Platform
+import Platform
 
 /// Choices of a walk.
 package struct WalkOptions: Sendable {
@@ -132,7 +132,8 @@ package final class DirectoryReader {
     path: () -> [UInt8]
   ) throws(TreeError) -> ArenaSlice {
     let count = readlinkat(
-      descriptor, name, target.baseAddress?.assumingMemoryBound(to: CChar.self), target.count)
+      descriptor, name,
+      target.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self), target.count)
     guard count >= 0 else { throw .system(.last("readlinkat"), path: path()) }
     let bytes = UnsafeRawBufferPointer(rebasing: target[..<count])
     return ArenaSlice(offset: arena.appendString(bytes), count: UInt32(count))
