@@ -49,6 +49,19 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
     readable.signal()
   }
 
+  /// Sends without blocking; false when the channel is full.
+  package func sendIfRoom(_ item: Item, weight: Int = 0) throws(ChannelClosed) -> Bool {
+    lock.lock()
+    defer { lock.unlock() }
+    if closed || failed { throw ChannelClosed() }
+    if isFull(for: weight) { return false }
+    items[(head + count) % countMax] = (item, weight)
+    count += 1
+    self.weight += weight
+    readable.signal()
+    return true
+  }
+
   /// Blocks until there is an item; nil when the channel is closed and empty.
   package func receive(timer: StageTimer? = nil) throws(ChannelClosed) -> Item? {
     try receive(until: nil, timer: timer).item

@@ -16,6 +16,12 @@ package struct PointerWriter {
     }
     offset += bytes.count
   }
+
+  /// Lets `fill` write exactly `size` bytes.
+  package mutating func put(size: Int, _ fill: (UnsafeMutableRawPointer) -> Void) {
+    fill(base + offset)
+    offset += size
+  }
 }
 
 /// Reads little-endian values from bytes of unknown origin; every read is checked.

@@ -2,7 +2,7 @@ package import Cryptography
 
 /// Digests of directories and trees over the canonical encoding of their entries (``EntryCodec``).
 ///
-/// A directory's digest is the SHA-256 of the encodings of its entries in byte order of their names;
+/// A directory's digest is the first half (16 bytes) of the SHA-256 of the encodings of its entries in byte order of their names;
 /// profile `quick`: no file content. A tree's digest is the SHA-256 of, in walk order (preorder,
 /// directories in byte order): u16 length of the path, path, and the directory's digest; the root's own
 /// entry, with an empty name, comes first. Leftovers of interrupted runs do not count.
@@ -14,11 +14,14 @@ package struct DirectoryDigester: ~Copyable {
 
   deinit { scratch.deallocate() }
 
-  /// The `quick` digest of a listing, 32 bytes.
+  /// Bytes of a directory's digest.
+  package static let size = 16
+
+  /// The `quick` digest of a listing.
   package mutating func digest(_ listing: DirectoryListing) -> [UInt8] {
     hash.reset()
     for entry in listing.entries where !entry.isLeftover { update(entry, in: listing) }
-    return hash.finish()
+    return finish()
   }
 
   package mutating func reset() { hash.reset() }
@@ -36,7 +39,9 @@ package struct DirectoryDigester: ~Copyable {
 
   package mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bytes) }
 
-  package mutating func finish() -> [UInt8] { hash.finish() }
+  package mutating func finish() -> [UInt8] {
+    [UInt8](hash.finish()[..<DirectoryDigester.size])
+  }
 }
 
 /// The running digest of a whole tree.

@@ -83,3 +83,20 @@ package func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPoint
   }
   return a.count - b.count
 }
+
+extension DirectoryListing {
+  /// Appends a copy of an entry of another listing with all that it points to.
+  package func append(_ entry: Entry, from other: DirectoryListing) {
+    var copy = entry
+    func move(_ slice: ArenaSlice) -> ArenaSlice {
+      guard slice.count > 0 else { return ArenaSlice() }
+      return ArenaSlice(offset: arena.appendString(other.bytes(slice)), count: slice.count)
+    }
+    copy.name = ArenaSlice(
+      offset: arena.appendString(other.bytes(entry.name)), count: entry.name.count)
+    copy.target = move(entry.target)
+    copy.attributes = move(entry.attributes)
+    copy.linkPath = move(entry.linkPath)
+    entries.append(copy)
+  }
+}

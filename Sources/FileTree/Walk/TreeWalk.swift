@@ -59,25 +59,3 @@ package final class TreeWalk {
     if !names.isEmpty { levels.append(Level(path: listing.path, names: names)) }
   }
 }
-
-/// Names of temporary files: `.~drover~` and 16 hex digits.
-package enum TemporaryName {
-  package static let prefix = ".~drover~"
-  private static let prefixBytes = Array(prefix.utf8)
-  private static let digitCount = 16
-
-  package static func make(_ number: UInt64) -> String {
-    let digits = String(number, radix: 16)
-    return prefix + String(repeating: "0", count: digitCount - digits.count) + digits
-  }
-
-  package static func matches(_ name: UnsafeRawBufferPointer) -> Bool {
-    guard name.count == prefixBytes.count + digitCount, name[0] == 0x2e, name[1] == 0x7e else {
-      return false
-    }
-    for index in prefixBytes.indices where name[index] != prefixBytes[index] { return false }
-    return name[prefixBytes.count...].allSatisfy {
-      (0x30...0x39).contains($0) || (0x61...0x66).contains($0)
-    }
-  }
-}
