@@ -8,7 +8,7 @@ import CLibrsync
 /// Confined to one thread: the index counts its look-ups.
 @safe
 package struct Signature: ~Copyable {
-  /// A block shorter than 64 bytes costs more signature than data; the format would allow it.
+  /// What both ends accept; the format goes to 2^31, but a block is held in memory.
   package static let blockLengths = 1...(1 << 20)
   /// MD4 has 16 bytes.
   package static let strongLengths = 1...16
