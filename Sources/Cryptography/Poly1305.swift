@@ -61,7 +61,7 @@ package final class Poly1305Key {
 }
 
 /// A Poly1305 tag over bytes that arrive in pieces. One owner, one thread, reused by ``reset()``.
-package struct Poly1305Stream: ~Copyable {
+package struct Poly1305Stream: ~Copyable, @unchecked Sendable {
   private let context: PolyContext
 
   /// An empty stream under the key of `key`, with a context of its own.

@@ -3,7 +3,7 @@ import COpenSSL
 /// SHA-256 over bytes that arrive in pieces. One owner, one thread, reused by ``reset()``.
 /// Source: FIPS 180-4.
 @safe
-package struct SHA256: ~Copyable {
+package struct SHA256: ~Copyable, @unchecked Sendable {
   /// Length of a digest.
   package static let byteCount = 32
 

@@ -62,7 +62,7 @@ package enum XXH3 {
 
 /// A 128-bit XXH3 over bytes that arrive in pieces. One owner, one thread, reused by ``reset()``.
 @safe
-package struct XXH3Stream: ~Copyable {
+package struct XXH3Stream: ~Copyable, @unchecked Sendable {
   private let state: OpaquePointer
   private let key: XXH3Key?
 
