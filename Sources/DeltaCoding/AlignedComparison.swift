@@ -8,7 +8,7 @@ package import Cryptography
 package enum AlignedComparison {
   /// Writes the sums of all pages of `data` to `target` and returns their length in bytes.
   ///
-  /// `target` has at least 6 bytes for each page. The sum of a short last page covers its length, so it
+  /// `target` has at least 4 bytes for each page. The sum of a short last page covers its length, so it
   /// never agrees with a longer page that starts alike, except by chance.
   @discardableResult
   package static func pageSums(
@@ -16,18 +16,19 @@ package enum AlignedComparison {
   ) -> Int {
     let count = Granularity.pageCount(data.count)
     let length = count * Granularity.pageSumLength
-    precondition(target.count >= length, "6 bytes for each page")
+    precondition(target.count >= length, "4 bytes for each page")
     guard let base = target.baseAddress else { return 0 }
     for index in 0..<count {
-      let sum = unsafe key.hash64(part(data, index, Granularity.pageSize))
-      unsafe store(sum, at: base + index * Granularity.pageSumLength)
+      let sum = unsafe pageSum(part(data, index, Granularity.pageSize), key: key)
+      unsafe base.storeBytes(
+        of: sum.littleEndian, toByteOffset: index * Granularity.pageSumLength, as: UInt32.self)
     }
     return length
   }
 
   /// Appends the pages of `data` whose sums differ from `sums` to `runs`, counted from `firstPage`.
   ///
-  /// `sums` is input from the other side, exactly 6 bytes for each page of `data`.
+  /// `sums` is input from the other side, exactly 4 bytes for each page of `data`.
   /// - Throws: `DeltaError.sumCount`.
   package static func differingPages(
     of data: UnsafeRawBufferPointer, key: XXH3Key, sums: UnsafeRawBufferPointer,
@@ -36,24 +37,22 @@ package enum AlignedComparison {
     let count = Granularity.pageCount(data.count)
     let length = count * Granularity.pageSumLength
     guard sums.count == length else { throw .sumCount(expected: length, actual: sums.count) }
-    guard let base = sums.baseAddress else { return }
     for index in 0..<count {
-      let own = unsafe key.hash64(part(data, index, Granularity.pageSize)) & 0xffff_ffff_ffff
-      let other = unsafe load(base + index * Granularity.pageSumLength)
-      if own != other { runs.append(first: firstPage + index) }
+      let own = unsafe pageSum(part(data, index, Granularity.pageSize), key: key)
+      if unsafe own != loadSum(sums, page: index) { runs.append(first: firstPage + index) }
     }
   }
 
   /// Writes the tags of all blocks of `data` to `target` and returns their length in bytes.
   ///
-  /// `target` has at least 16 bytes for each block. Blocks of zeros are recognised and cost a sixth.
+  /// `target` has at least 14 bytes for each block. Blocks of zeros are recognised and cost a sixth.
   @discardableResult
   package static func blockTags(
     of data: UnsafeRawBufferPointer, key: Poly1305Key, into target: UnsafeMutableRawBufferPointer
   ) -> Int {
     let count = Granularity.blockCount(data.count)
     let length = count * Granularity.tagLength
-    precondition(target.count >= length, "16 bytes for each block")
+    precondition(target.count >= length, "14 bytes for each block")
     guard let base = target.baseAddress else { return 0 }
     for index in 0..<count {
       let tag = unsafe blockTag(of: part(data, index, Granularity.blockSize), key: key)
@@ -64,7 +63,7 @@ package enum AlignedComparison {
 
   /// Appends the blocks of `data` whose tags differ from `tags` to `runs`, counted from `firstBlock`.
   ///
-  /// `tags` is input from the other side, exactly 16 bytes for each block of `data`.
+  /// `tags` is input from the other side, exactly 14 bytes for each block of `data`.
   /// - Throws: `DeltaError.sumCount`.
   package static func differingBlocks(
     of data: UnsafeRawBufferPointer, key: Poly1305Key, tags: UnsafeRawBufferPointer,
@@ -94,16 +93,15 @@ package enum AlignedComparison {
       rebasing: data[start..<min(start + size, data.count)])
   }
 
-  private static func store(_ sum: UInt64, at target: UnsafeMutableRawPointer) {
-    unsafe target.storeBytes(of: UInt32(truncatingIfNeeded: sum).littleEndian, as: UInt32.self)
-    unsafe target.storeBytes(
-      of: UInt16(truncatingIfNeeded: sum >> 32).littleEndian, toByteOffset: 4, as: UInt16.self)
+  /// The truncated sum of one page.
+  package static func pageSum(_ page: UnsafeRawBufferPointer, key: XXH3Key) -> UInt32 {
+    UInt32(truncatingIfNeeded: unsafe key.hash64(page))
   }
 
-  private static func load(_ source: UnsafeRawPointer) -> UInt64 {
-    let low = unsafe UInt32(littleEndian: source.loadUnaligned(as: UInt32.self))
-    let high = unsafe UInt16(
-      littleEndian: source.loadUnaligned(fromByteOffset: 4, as: UInt16.self))
-    return UInt64(low) | UInt64(high) << 32
+  /// The sum at an index of a run of sums.
+  package static func loadSum(_ sums: UnsafeRawBufferPointer, page: Int) -> UInt32 {
+    unsafe UInt32(
+      littleEndian: sums.loadUnaligned(
+        fromByteOffset: page * Granularity.pageSumLength, as: UInt32.self))
   }
 }

@@ -270,9 +270,15 @@ final class EntryApplier {
       }
       return
     }
-    let isInPlace = state.flags.contains(.inPlace) && basis.isTarget
+    let mustSeparate = (local?.linkPath.count ?? 0) > 0
+    let isInPlace = state.flags.contains(.inPlace) && basis.isTarget && !mustSeparate
+    if isInPlace {
+      let undo = Array(PartialName.undo(for: basis.name).utf8)
+      try journal?.append(.deletion(.undo, directory: part.path, name: undo))
+    }
     file.rebuild = FileRebuild(
-      file: file, basisName: basis.name, basisSizeBytes: basis.size, isInPlace: isInPlace)
+      file: file, basisName: basis.name, basisSizeBytes: basis.size, isInPlace: isInPlace,
+      mustSeparate: mustSeparate)
     try builder.append(.needDelta, size: 20) { writer in
       writer.put(number)
       writer.put(basis.size)

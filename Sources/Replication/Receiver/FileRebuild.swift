@@ -24,6 +24,8 @@ final class FileRebuild: @unchecked Sendable {
   private var allRequested = false
   private var worst = FileEnd.Outcome.complete
   private var retried: Set<UInt32> = []
+  /// The target is a later name of another hard-link group here.
+  private let mustSeparate: Bool
 
   /// What the signature pass found out about a segment of the basis.
   struct BasisSegment {
@@ -35,7 +37,11 @@ final class FileRebuild: @unchecked Sendable {
     var window: Range<Int64> = 0..<0
   }
 
-  init(file: PendingFile, basisName: [UInt8], basisSizeBytes: Int64, isInPlace: Bool) {
+  init(
+    file: PendingFile, basisName: [UInt8], basisSizeBytes: Int64, isInPlace: Bool,
+    mustSeparate: Bool
+  ) {
+    self.mustSeparate = mustSeparate
     self.file = file
     self.basisName = basisName
     self.basisSizeBytes = basisSizeBytes
@@ -50,6 +56,7 @@ final class FileRebuild: @unchecked Sendable {
   ) {
     self.file = file
     basisName = []
+    mustSeparate = false
     isInPlace = true
     self.sizeBytes = sizeBytes
     self.basisSizeBytes = basisSizeBytes
@@ -181,7 +188,14 @@ final class FileRebuild: @unchecked Sendable {
     lock.withLock { dirtyCount == 0 && basisSizeBytes == sizeBytes && worst == .complete }
   }
 
-  var wasChanged: Bool { lock.withLock { worst == .changed } }
+  /// Whether the name still is the basis, and only that: a file that shares its inode with a name of
+  /// another group must become one of its own.
+  func mayStay(directory: Int32, name: UnsafePointer<CChar>) -> Bool {
+    var status = stat()
+    guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
+    return status.st_ino == basisStatus.st_ino && status.st_dev == basisStatus.st_dev
+      && !mustSeparate
+  }
 
   // MARK: Completing
 
@@ -195,7 +209,36 @@ final class FileRebuild: @unchecked Sendable {
         if start < end { try copyFromBasis(start..<end) }
       }
     }
+    if isDevice { return }
+    if isInPlace { try saveTail() }
     try FileIO.truncate(targetDescriptor, to: sizeBytes)
+  }
+
+  private var isDevice: Bool {
+    var status = stat()
+    return fstat(targetDescriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFBLK
+  }
+
+  /// What a shrinking file loses goes to the undo journal first.
+  private func saveTail() throws(PlatformError) {
+    guard let undo, basisSizeBytes > sizeBytes else { return }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Granularity.blockSize, alignment: 4096)
+    defer { buffer.deallocate() }
+    var offset = sizeBytes
+    while offset < basisSizeBytes {
+      let data = FileSystem.seekData(targetDescriptor, from: offset)
+      if data < 0, errno == ENXIO { break }
+      offset = max(offset, data)
+      let count = Int(min(Int64(buffer.count), basisSizeBytes - offset))
+      guard count > 0 else { break }
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+      let read = try FileIO.read(targetDescriptor, into: piece, at: offset)
+      if read == 0 { break }
+      try undo.append(UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset)
+      offset += Int64(read)
+    }
+    try undo.synchronize()
   }
 
   /// Copies data ranges of the basis to the same place of the target; holes stay holes.

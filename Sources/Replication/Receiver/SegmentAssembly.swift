@@ -15,13 +15,16 @@ final class SegmentAssembly {
   private var segment: FileRebuild.BasisSegment?
   private var position: Int64 = 0
   private var patch: SpanPatch?
+  private let scratch: TreeScratch
+  private let buffers = DeltaBuffers()
   private(set) var isDirty = false
   private(set) var literalBytes: Int64 = 0
 
-  init(keys: SessionKeys) throws {
+  init(keys: SessionKeys, scratch: TreeScratch) throws {
     tagsKey = try Poly1305Key(keys.tags)
     proof = try SHA256()
     writes = InPlaceWriter()
+    self.scratch = scratch
   }
 
   deinit { block.deallocate() }
@@ -90,22 +93,21 @@ final class SegmentAssembly {
       else { throw ReplicationError.violation("a rolled span outside its segment") }
       try keep(upTo: start)
       try becomeDirty()
-      patch = try SpanPatch(
-        basis: rebuild.basisDescriptor, window: segment.window, start: start, end: end)
+      patch = SpanPatch(
+        basis: rebuild.basisDescriptor, window: segment.window, start: start, end: end,
+        scratch: ScratchFile(in: scratch))
     }
     guard let patch, patch.start == start, patch.end == end else {
       throw ReplicationError.violation("pieces of two rolled spans mixed")
     }
     literalBytes += Int64(bytes.count)
-    try patch.feed(bytes) { try self.put($0) }
+    try patch.feed(bytes)
   }
 
   private func endPatch() throws {
     guard let patch else { return }
-    guard patch.isComplete, position == patch.end else {
-      throw ReplicationError.violation("a rolled span that is cut short")
-    }
     self.patch = nil
+    try patch.apply(buffers: buffers, isInPlace: rebuild?.isInPlace ?? false) { try self.put($0) }
   }
 
   /// Ends the segment; true when what was rebuilt is what the sender has.
@@ -162,7 +164,7 @@ final class SegmentAssembly {
   }
 
   private func flushBlock(size: Int) throws {
-    let (rebuild, segment) = try open()
+    let (rebuild, _) = try open()
     let bytes = UnsafeRawBufferPointer(rebasing: block[..<size])
     let start = position - Int64(size)
     let isZero = isAllZero(bytes)
@@ -173,7 +175,6 @@ final class SegmentAssembly {
     } else if !isZero {
       try FileIO.write(rebuild.targetDescriptor, bytes, at: start)
     }
-    _ = segment
   }
 
   /// Takes the bytes up to `offset` from the basis.

@@ -81,12 +81,38 @@ final class RecordOutput: @unchecked Sendable {
 
   private static let inlineMax = 16 << 10
 
-  private func writePing() throws {
-    try withUnsafeTemporaryAllocation(byteCount: RecordHeader.size + 4, alignment: 8) { bytes in
-      let base = bytes.baseAddress.unsafelyUnwrapped
-      RecordHeader(wireSize: 4, rawSize: 4, lane: 0, isCompressed: false).encode(into: base)
-      (base + RecordHeader.size).storeBytes(
-        of: (UInt32(FrameType.ping.rawValue) << 24).littleEndian, as: UInt32.self)
+  private func writePing() throws { try writeFrame(.ping, []) }
+
+  /// Tells the peer why this end gives up, unless the connection itself is what failed. A record under
+  /// way is complete by now: this is the thread that writes.
+  func sayFarewell(_ failure: any Error) {
+    if failure is TransportError { return stream.abort() }
+    do {
+      if case ReplicationError.peer = failure {} else {
+        try writeFrame(.abort, AbortMessage(failure).encoded())
+      }
+      try stream.finish()
+    } catch {
+      stream.abort()
+    }
+  }
+
+  /// Says that nothing more comes, and ends the writing side.
+  func sayGoodbye() throws {
+    try writeFrame(.goodbye, [])
+    try stream.finish()
+  }
+
+  /// Writes one frame as a record of its own; for the writer's thread, or after its end.
+  private func writeFrame(_ type: FrameType, _ body: [UInt8]) throws {
+    let size = 4 + body.count
+    try withUnsafeTemporaryAllocation(byteCount: RecordHeader.size + size, alignment: 8) { bytes in
+      var writer = PointerWriter(bytes.baseAddress.unsafelyUnwrapped)
+      RecordHeader(wireSize: size, rawSize: size, lane: 0, isCompressed: false).encode(
+        into: bytes.baseAddress.unsafelyUnwrapped)
+      writer = PointerWriter(bytes.baseAddress.unsafelyUnwrapped + RecordHeader.size)
+      writer.put(UInt32(body.count) | UInt32(type.rawValue) << 24)
+      body.withUnsafeBytes { writer.put($0) }
       try stream.write(UnsafeRawBufferPointer(bytes))
     }
   }

@@ -1,0 +1,144 @@
+import FileTree
+import Pipelines
+import Platform
+package import Transport
+
+/// One replication run over a connected stream.
+package enum ReplicationSession {
+  /// Sends `options.root` to the receiver at the other end; returns when the receiver has confirmed that
+  /// everything is durable. Closes the stream.
+  ///
+  /// Blocking; runs its own threads, all of which have ended when it returns or throws.
+  /// - Throws: `ReplicationError`, `TreeError`, `TransportError`.
+  package static func send(
+    over stream: any ByteStream, options: SendOptions,
+    events: @escaping @Sendable (SessionEvent) -> Void = { _ in }
+  ) throws -> SessionSummary {
+    try SenderSession(stream: stream, options: options, events: events).run()
+  }
+
+  /// Receives into `options.root` what the sender at the other end has. Closes the stream.
+  ///
+  /// Blocking; runs its own threads, all of which have ended when it returns or throws.
+  /// - Throws: `ReplicationError`, `TreeError`, `TransportError`.
+  package static func receive(
+    over stream: any ByteStream, options: ReceiveOptions,
+    events: @escaping @Sendable (SessionEvent) -> Void = { _ in }
+  ) throws -> SessionSummary {
+    try ReceiverSession(stream: stream, options: options, events: events).run()
+  }
+}
+
+/// The threads of one end and how they stop: the first failure ends all of them, the peer is told, and
+/// nothing is left running.
+final class SessionThreads: @unchecked Sendable {
+  private let latch: FailureLatch
+  private let stream: any ByteStream
+  private let output: RecordOutput
+  private var threads: [Thread<Void>] = []
+  private var timers: [StageTimer] = []
+  private let lock = Lock()
+  private let readerEnded: Condition
+  private var isReaderDone = false
+  /// Time that a failing end gives the peer to take note.
+  private static let farewellSeconds = 3.0
+
+  init(stream: any ByteStream, output: RecordOutput, latch: FailureLatch) {
+    self.stream = stream
+    self.output = output
+    readerEnded = Condition(lock)
+    self.latch = latch
+  }
+
+  /// Starts a stage; a failure of it fails the session.
+  func start(_ name: String, timer: StageTimer? = nil, _ body: @escaping @Sendable () throws -> Void) {
+    if let timer { timers.append(timer) }
+    let latch = latch
+    threads.append(
+      Thread<Void>(name) {
+        do { try body() } catch { latch.fail(error) }
+      })
+  }
+
+  /// Starts the thread that reads from the stream.
+  func startReader(_ body: @escaping @Sendable () throws -> Void) {
+    start("wire read") {
+      defer {
+        self.lock.withLock {
+          self.isReaderDone = true
+          self.readerEnded.broadcast()
+        }
+      }
+      try body()
+    }
+  }
+
+  /// Starts the thread that writes to the stream. On failure it has the last word: it tells the peer.
+  func startWriter() {
+    timers.append(output.timer)
+    let latch = latch
+    let output = output
+    threads.append(
+      Thread<Void>("wire write") {
+        do { try output.run() } catch { latch.fail(error) }
+        if let failure = latch.failure { output.sayFarewell(failure) }
+      })
+  }
+
+  /// Waits for all stages. After a failure the reader gets a moment to see the peer's end, then the
+  /// stream is cut.
+  func join() throws {
+    let failed = Thread<Void>("watch") { self.cutAfterFailure() }
+    for thread in threads { try thread.join() }
+    lock.withLock {
+      isReaderDone = true
+      readerEnded.broadcast()
+    }
+    try failed.join()
+    try latch.check()
+  }
+
+  private func cutAfterFailure() {
+    let failure = Lock()
+    let happened = Condition(failure)
+    nonisolated(unsafe) var isFailed = false
+    latch.onFailure {
+      failure.withLock {
+        isFailed = true
+        happened.broadcast()
+      }
+    }
+    while true {
+      if lock.withLock({ isReaderDone }) { return }
+      let deadline = MonotonicTime.now().advanced(bySeconds: 0.2)
+      failure.lock()
+      if !isFailed { _ = happened.wait(until: deadline) }
+      let now = isFailed
+      failure.unlock()
+      if now { break }
+    }
+    let end = MonotonicTime.now().advanced(bySeconds: SessionThreads.farewellSeconds)
+    lock.lock()
+    while !isReaderDone, readerEnded.wait(until: end) {}
+    let isDone = isReaderDone
+    lock.unlock()
+    if !isDone { stream.abort() }
+  }
+
+  /// Times of all stages, of equal names added up, and the one that was busiest.
+  func fill(_ summary: inout SessionSummary) {
+    var stages: [StageTime] = []
+    for timer in timers {
+      let time = StageTime(
+        stage: timer.stage, busySeconds: timer.busySeconds,
+        inputWaitSeconds: timer.inputWaitSeconds, outputWaitSeconds: timer.outputWaitSeconds)
+      if let index = stages.firstIndex(where: { $0.stage == time.stage }) {
+        if time.busySeconds > stages[index].busySeconds { stages[index] = time }
+      } else {
+        stages.append(time)
+      }
+    }
+    summary.stages = stages
+    summary.bottleneck = stages.max { $0.busySeconds < $1.busySeconds }?.stage
+  }
+}
