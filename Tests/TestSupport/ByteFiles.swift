@@ -115,33 +115,50 @@ package enum ByteFiles {
     }
   }
 
-  /// Names in a directory, sorted by bytes, without `.` and `..`.
-  package static func names(in path: Path) throws(PlatformError) -> [[UInt8]] {
+  /// Names and types of a directory's entries, sorted by bytes, without `.` and `..`.
+  package static func entries(
+    in path: Path
+  ) throws(PlatformError) -> [(name: [UInt8], kind: mode_t)] {
     let text = path.map { CChar(bitPattern: $0) } + [0]
     guard let stream = opendir(text) else { throw .last("opendir", printable(path)) }
     defer { closedir(stream) }
-    var result: [[UInt8]] = []
+    var result: [(name: [UInt8], kind: mode_t)] = []
     while let entry = readdir(stream) {
       let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-      if name != [0x2e], name != [0x2e, 0x2e] { result.append(name) }
+      if name == [0x2e] || name == [0x2e, 0x2e] { continue }
+      // The types of readdir are those of a mode, shifted; 0 is a file system that does not tell.
+      let type = mode_t(entry.pointee.d_type) << 12
+      result.append((name, type == 0 ? try kind(join(path, name)) : type))
     }
-    return result.sorted { $0.lexicographicallyPrecedes($1) }
+    return result.sorted { $0.name.lexicographicallyPrecedes($1.name) }
   }
 
-  /// Every path below `root` relative to it, a directory before what it holds.
-  package static func walk(_ root: Path) throws(PlatformError) -> [Path] {
-    var result: [Path] = []
+  /// Names in a directory, sorted by bytes, without `.` and `..`.
+  package static func names(in path: Path) throws(PlatformError) -> [[UInt8]] {
+    try entries(in: path).map(\.name)
+  }
+
+  /// Every entry below `root` by its path relative to it, a directory before what it holds.
+  package static func tree(
+    _ root: Path
+  ) throws(PlatformError) -> [(path: Path, kind: mode_t)] {
+    var result: [(path: Path, kind: mode_t)] = []
     try walk(root, [], into: &result)
     return result
   }
 
+  /// The paths of ``tree(_:)``.
+  package static func walk(_ root: Path) throws(PlatformError) -> [Path] {
+    try tree(root).map(\.path)
+  }
+
   private static func walk(
-    _ root: Path, _ relative: Path, into result: inout [Path]
+    _ root: Path, _ relative: Path, into result: inout [(path: Path, kind: mode_t)]
   ) throws(PlatformError) {
-    for name in try names(in: relative.isEmpty ? root : join(root, relative)) {
-      let path = relative.isEmpty ? name : join(relative, name)
-      result.append(path)
-      if try kind(join(root, path)) == S_IFDIR { try walk(root, path, into: &result) }
+    for entry in try entries(in: relative.isEmpty ? root : join(root, relative)) {
+      let path = relative.isEmpty ? entry.name : join(relative, entry.name)
+      result.append((path, entry.kind))
+      if entry.kind == S_IFDIR { try walk(root, path, into: &result) }
     }
   }
 }

@@ -11,9 +11,8 @@ package final class ChildProcess: @unchecked Sendable {
   private var inputDescriptor: Int32
 
   /// Starts a program, found by `PATH` when `path` holds no slash. Its standard input is a pipe, see
-  /// ``writeInput(_:)`` and ``closeInput()``.
-  ///
-  /// - Parameter environment: variables set in addition to those of this process.
+  /// ``writeInput(_:)`` and ``closeInput()``. `environment` is set in addition to the variables of
+  /// this process.
   package init(
     _ path: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws {

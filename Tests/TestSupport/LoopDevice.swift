@@ -61,7 +61,7 @@ package final class LoopMount: Sendable {
     path = try directory.makeDirectory("mount")
     let size = max(sizeBytes, kind.sizeBytesMin)
     try runChecked("truncate", ["--size", "\(size)", image])
-    let quiet = kind == .ext4 ? ["-q", "-F", "-m", "0"] : ["-q", "-f"]
+    let quiet = kind == .ext4 ? ["-q", "-F", "-m", "0", "-b", "4096"] : ["-q", "-f"]
     try runChecked("mkfs.\(kind.rawValue)", quiet + [image])
     let all = (["loop"] + options).joined(separator: ",")
     try runChecked("mount", ["-t", kind.rawValue, "-o", all, image, path])

@@ -69,7 +69,7 @@ package struct MetadataZoo {
       ("leading", 1 << 20, [(1 << 20) - 8192]), ("middle", 3 << 20, [0, (3 << 20) - 8192]),
       ("trailing", 2 << 20, [0]), ("only-hole", 5 << 20, []),
       ("many", 4 << 20, Array(stride(from: 65_536, to: 4 << 20, by: 262_144))),
-      ("odd-end", (1 << 20) + 17, [4096]), ("huge", 1 << 40, [1 << 30]),
+      ("odd-end", (1 << 20) + 17, [4096]), ("mostly-hole", 64 << 20, [40 << 20]),
     ]
     for plan in plans {
       let file = ByteFiles.join(directory, plan.name)
@@ -133,11 +133,18 @@ package struct MetadataZoo {
       ("dangling", Array("nowhere/at all".utf8)), ("absolute", Array("/etc/passwd".utf8)),
       ("to-directory", Array("../ordinary-0".utf8)), ("to-file", Array("../large".utf8)),
       ("to-self", Array("to-self".utf8)), ("outside", Array("../../../../../../etc".utf8)),
-      ("long", Array((0..<20).map { _ in long }.joined(separator: [UInt8(ascii: "/")]))),
+      ("long", Array((0..<5).map { _ in long }.joined(separator: [UInt8(ascii: "/")]))),
       ("invalid", [0xff, 0x0a, 0x80]), ("dot", [UInt8(ascii: ".")]),
     ]
     for (name, target) in targets {
       try ByteFiles.makeSymlink(ByteFiles.join(directory, name), target: target)
+    }
+    let longest = Array((0..<20).map { _ in long }.joined(separator: [UInt8(ascii: "/")]))
+    do throws(PlatformError) {
+      try ByteFiles.makeSymlink(ByteFiles.join(directory, "longest"), target: longest)
+    } catch {
+      // XFS ends at 1,024 bytes.
+      guard error.errno == ENAMETOOLONG else { throw error }
     }
   }
 
@@ -147,7 +154,7 @@ package struct MetadataZoo {
     try ByteFiles.makeNode(ByteFiles.join(directory, "socket"), type: S_IFSOCK)
     guard isRoot else { return }
     let devices: [(name: String, type: mode_t, major: UInt32, minor: UInt32)] = [
-      ("null", S_IFCHR, 1, 3), ("wide-char", S_IFCHR, 511, 1_048_575), ("loop", S_IFBLK, 7, 200),
+      ("null", S_IFCHR, 1, 3), ("wide-char", S_IFCHR, 511, 250_000), ("loop", S_IFBLK, 7, 200),
       ("wide-block", S_IFBLK, 300, 70_000),
     ]
     for device in devices {

@@ -58,22 +58,15 @@ package struct TreeMutator {
 
   /// A random entry of one of the given types below the root; nil when there is none.
   private mutating func pick(_ types: Set<mode_t>) throws -> ByteFiles.Path? {
-    var found: [ByteFiles.Path] = []
-    for path in try ByteFiles.walk(root) {
-      let full = ByteFiles.join(root, path)
-      if types.contains(try ByteFiles.kind(full)) { found.append(full) }
-    }
-    return found.isEmpty ? nil : random.pick(found)
+    let found = try ByteFiles.tree(root).filter { types.contains($0.kind) }
+    return found.isEmpty ? nil : ByteFiles.join(root, random.pick(found).path)
   }
 
   /// A random directory that may be shallow enough to hold more, the root included.
   private mutating func pickDirectory() throws -> ByteFiles.Path {
-    var found = [root]
-    for path in try ByteFiles.walk(root) where path.count < 1500 {
-      let full = ByteFiles.join(root, path)
-      if try ByteFiles.kind(full) == S_IFDIR { found.append(full) }
-    }
-    return random.pick(found)
+    let found = try ByteFiles.tree(root).filter { $0.kind == S_IFDIR && $0.path.count < 1500 }
+    let index = random.below(found.count + 1)
+    return index == found.count ? root : ByteFiles.join(root, found[index].path)
   }
 
   private mutating func newName() -> [UInt8] {
@@ -151,10 +144,9 @@ package struct TreeMutator {
 
   private mutating func removeLink() throws {
     var linked: [ByteFiles.Path] = []
-    for path in try ByteFiles.walk(root) {
+    for (path, kind) in try ByteFiles.tree(root) where kind != S_IFDIR {
       let full = ByteFiles.join(root, path)
-      let status = try ByteFiles.status(full)
-      if status.st_mode & S_IFMT != S_IFDIR, status.st_nlink > 1 { linked.append(full) }
+      if try ByteFiles.status(full).st_nlink > 1 { linked.append(full) }
     }
     guard !linked.isEmpty else { return }
     let path = random.pick(linked)
