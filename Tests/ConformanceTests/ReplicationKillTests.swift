@@ -119,8 +119,8 @@ import Testing
     try ByteFiles.rename(new, to: file)
   }
 
-  /// Regular files of the destination that stand under a name of the source or of the committed state,
-  /// but have the content of neither.
+  /// Regular files of the destination that stand under a name of the source or of the committed
+  /// state, but have the content of neither.
   private func tornFiles(_ bench: ReplicationBench, committed: String) throws -> [String] {
     var torn: [String] = []
     let root = Array(bench.destination.utf8)

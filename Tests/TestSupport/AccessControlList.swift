@@ -1,5 +1,5 @@
-/// A POSIX access control list in the form of the `system.posix_acl_*` attributes (version 2, little
-/// endian; tag, permissions and id of 2, 2 and 4 bytes an entry).
+/// A POSIX access control list in the form of the `system.posix_acl_*` attributes (version 2,
+/// little endian; tag, permissions and id of 2, 2 and 4 bytes an entry).
 package enum AccessControlList {
   /// Owner, one named user, owning group, one named group, mask and others.
   package static func value(

@@ -10,9 +10,9 @@ package final class ChildProcess: @unchecked Sendable {
   private let input: Lock
   private var inputDescriptor: Int32
 
-  /// Starts a program, found by `PATH` when `path` holds no slash. Its standard input is a pipe, see
-  /// ``writeInput(_:)`` and ``closeInput()``. `environment` is set in addition to the variables of
-  /// this process.
+  /// Starts a program, found by `PATH` when `path` holds no slash. Its standard input is a pipe,
+  /// see ``writeInput(_:)`` and ``closeInput()``. `environment` is set in addition to the variables
+  /// of this process.
   package init(
     _ path: String, _ arguments: [String], environment: [String: String] = [:]
   ) throws {
@@ -33,8 +33,8 @@ package final class ChildProcess: @unchecked Sendable {
   /// Sends a signal unless the process has ended and been collected.
   package func kill(_ signal: Int32) { outcome.send(signal) }
 
-  /// The exit status, or 128 + the number of the signal that ended the process; nil when it still runs
-  /// after `timeoutSeconds`.
+  /// The exit status, or 128 + the number of the signal that ended the process; nil when it still
+  /// runs after `timeoutSeconds`.
   package func wait(timeoutSeconds: Double = 600) -> Int32? {
     outcome.wait(timeoutSeconds: timeoutSeconds)
   }
@@ -68,8 +68,8 @@ package final class ChildProcess: @unchecked Sendable {
   }
 }
 
-/// Waits for one child on a thread and keeps its status. A signal is never sent to a number that the
-/// kernel may have given to another process.
+/// Waits for one child on a thread and keeps its status. A signal is never sent to a number that
+/// the kernel may have given to another process.
 private final class ChildOutcome: @unchecked Sendable {
   private let processID: pid_t
   private let lock = Lock()

@@ -26,7 +26,8 @@ package final class CuttingProxy: @unchecked Sendable {
   private var connections: [SharedDescriptor] = []
   private var isStopped = false
 
-  /// Starts to relay to `targetPort` of 127.0.0.1. The fault counts bytes of all connections together.
+  /// Starts to relay to `targetPort` of 127.0.0.1. The fault counts bytes of all connections
+  /// together.
   package init(targetPort: UInt16, fault: Fault) throws {
     listener = SharedDescriptor(owning: socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
     guard listener.raw >= 0 else { throw PlatformError.last("socket") }

@@ -3,8 +3,8 @@ import Platform
 
 /// A block device over a sparse file; needs root.
 ///
-/// The device is marked to detach itself at its last close as soon as it is set up, so the kernel takes
-/// it away even when the test process is killed.
+/// The device is marked to detach itself at its last close as soon as it is set up, so the kernel
+/// takes it away even when the test process is killed.
 package final class LoopDevice: Sendable {
   /// `/dev/loopN`.
   package let path: String

@@ -3,8 +3,8 @@ import Platform
 
 /// A tree that holds every kind of entry and attribute that a replica has to keep.
 ///
-/// As root it has everything. As another user it lacks what the kernel refuses: foreign owners, devices,
-/// and attributes of the `trusted` and `security` name spaces.
+/// As root it has everything. As another user it lacks what the kernel refuses: foreign owners,
+/// devices, and attributes of the `trusted` and `security` name spaces.
 package struct MetadataZoo {
   private let root: ByteFiles.Path
   private let scale: Int
@@ -239,7 +239,8 @@ package struct MetadataZoo {
     try ByteFiles.setAttribute(path("text"), "user.größe", Array("value\0with nul".utf8))
     guard isRoot else { return }
     try ByteFiles.setAttribute(path("text"), "security.foo", Array("bar".utf8))
-    // cap_net_bind_service=ep, revision 2: magic and flags, then permitted and inheritable, low and high.
+    // cap_net_bind_service=ep, revision 2: magic and flags, then permitted and inheritable, low and
+    // high.
     let capability: [UInt8] = [1, 0, 0, 2, 0, 4, 0, 0] + [UInt8](repeating: 0, count: 12)
     try ByteFiles.setAttribute(files[2], "security.capability", capability)
     for name in ["symlinks/dangling", "special/fifo", "special/null", "links-3"] {

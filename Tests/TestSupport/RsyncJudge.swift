@@ -2,8 +2,8 @@ import Platform
 
 /// Asks real rsync whether two trees are equal in content and in every attribute.
 package enum RsyncJudge {
-  /// What `rsync -aAXHSn --delete --itemize-changes --checksum` would change to make `destination` like
-  /// `source`; empty when they are equal. Runs as root, so that all attributes are seen.
+  /// What `rsync -aAXHSn --delete --itemize-changes --checksum` would change to make `destination`
+  /// like `source`; empty when they are equal. Runs as root, so that all attributes are seen.
   ///
   /// - Throws: when rsync is older than 3.5.0 or does not come to its end.
   package static func differences(source: String, destination: String) throws -> String {

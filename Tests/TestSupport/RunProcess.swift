@@ -14,7 +14,8 @@ package struct ProcessResult: Sendable {
 
 /// Runs a program to its end.
 ///
-/// - Throws: when it cannot be started, and when it still runs after `timeoutSeconds` (it is killed).
+/// - Throws: when it cannot be started, and when it still runs after `timeoutSeconds` (it is
+/// killed).
 @discardableResult
 package func runProcess(
   _ path: String, _ arguments: [String], environment: [String: String] = [:],

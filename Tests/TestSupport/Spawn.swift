@@ -9,8 +9,8 @@ struct SpawnedProcess {
   var errorOutput: Int32
 }
 
-/// `posix_spawnp` with three pipes; signals that this process ignores or blocks are normal again in the
-/// child.
+/// `posix_spawnp` with three pipes; signals that this process ignores or blocks are normal again in
+/// the child.
 func spawn(
   _ path: String, _ arguments: [String], _ environment: [String: String]
 ) throws -> SpawnedProcess {

@@ -29,8 +29,8 @@ package final class TemporaryDirectory: Sendable {
   }
 }
 
-/// Removes a tree whatever its modes, depth and names; when that fails, takes immutable and append-only
-/// flags and tries again. What cannot be removed is told on standard error.
+/// Removes a tree whatever its modes, depth and names; when that fails, takes immutable and
+/// append-only flags and tries again. What cannot be removed is told on standard error.
 package func removeTree(_ path: String) {
   // rm walks by descriptors, so neither depth nor names matter; it does not cross into mounts.
   let arguments = ["-rf", "--one-file-system", "--", path]
