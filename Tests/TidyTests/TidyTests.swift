@@ -47,6 +47,7 @@ import Testing
     try process.run()
     let bytes = try pipe.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
-    return Outcome(status: process.terminationStatus, output: String(decoding: bytes, as: UTF8.self))
+    let output = String(decoding: bytes, as: UTF8.self)
+    return Outcome(status: process.terminationStatus, output: output)
   }
 }
