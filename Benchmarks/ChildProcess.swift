@@ -4,17 +4,21 @@ import Platform
 /// A program that the benchmark has started and waits for.
 struct ChildProcess {
   let pid: pid_t
-  let command: [String]
+  /// How messages name it.
+  let name: String
   let outputPath: String
 
   /// Starts `command`, found by PATH, without input; what it writes goes to the file `output`.
-  static func start(_ command: [String], output: String) throws -> ChildProcess {
+  static func start(
+    _ command: [String], named name: [String]? = nil, output: String
+  ) throws -> ChildProcess {
     let pid = try spawn(command) { actions in
       posix_spawn_file_actions_addopen(
         &actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
       posix_spawn_file_actions_adddup2(&actions, 1, 2)
     }
-    return ChildProcess(pid: pid, command: command, outputPath: output)
+    return ChildProcess(
+      pid: pid, name: (name ?? command).joined(separator: " "), outputPath: output)
   }
 
   /// The exit code, or 128 and the number of the signal that ended it.
@@ -24,8 +28,7 @@ struct ChildProcess {
   func waitForSuccess() throws {
     let code = try wait()
     guard code == 0 else {
-      throw BenchmarkError(
-        "\(command.joined(separator: " ")): exit code \(code): \(tail(of: outputPath))")
+      throw BenchmarkError("\(name): exit code \(code): \(tail(of: outputPath))")
     }
   }
 

@@ -3,7 +3,8 @@ import Platform
 
 /// `drover replicate receive --once` and `drover replicate send`.
 final class DroverPeer: Peer {
-  private static let port = 8000
+  /// Not the port of the tunnel that stands beside it.
+  private static let port = 8001
   private static let listenSecondsMax = 10.0
 
   let name = "drover"
@@ -28,13 +29,12 @@ final class DroverPeer: Peer {
   func listen(for scenario: Scenario) throws {
     let log = "\(folder)/receive.log"
     let address = "\(Sandbox.destinationAddress):\(DroverPeer.port)"
-    let started = try ChildProcess.start(
-      sandbox.command(
-        .destination,
-        [
-          binary, "replicate", "receive", "--json", "--listen", address, "--psk-file",
-          "\(folder)/key.txt", "--once", destinationPath(scenario.dataset),
-        ]), output: log)
+    let started = try sandbox.start(
+      .destination,
+      [
+        binary, "replicate", "receive", "--json", "--listen", address, "--psk-file",
+        "\(folder)/key.txt", "--once", destinationPath(scenario.dataset),
+      ], output: log)
     receiver = started
     let deadline = MonotonicTime.now().advanced(bySeconds: DroverPeer.listenSecondsMax)
     while !(try isListening(log)) {
@@ -59,8 +59,7 @@ final class DroverPeer: Peer {
     command += scenario.droverOptions
     if scenario.inPlace { command.append("--inplace") }
     command.append(scenario.dataset.sourcePath(in: work))
-    let sender = try ChildProcess.start(
-      sandbox.command(.source, command), output: "\(folder)/send.log")
+    let sender = try sandbox.start(.source, command, output: "\(folder)/send.log")
     try sender.waitForSuccess()
     try receiver?.waitForSuccess()
     receiver = nil

@@ -1,8 +1,8 @@
 import Glibc
 import Platform
 
-/// Repeatable changes of a tree: of one in a hundred regular files, 60 % get a small overwrite, 15 %
-/// an addition, 10 % vanish, 10 % get another name, and beside 5 % a new file appears.
+/// Repeatable changes of a tree: of one in a hundred regular files, 60 % get a small overwrite,
+/// 15 % an addition, 10 % vanish, 10 % get another name, and beside 5 % a new file appears.
 struct TreeMutation {
   /// Entries below this folder keep their links and times.
   static let untouchedFolder = "zz-odd"

@@ -1,8 +1,8 @@
 import Glibc
 import Platform
 
-/// Drover and rsync + stunnel side by side: the same data, the same changes, one after the other, in
-/// an order that alternates with the rounds.
+/// Drover and rsync + stunnel side by side: the same data, the same changes, one after the other,
+/// in an order that alternates with the rounds.
 final class ReplicateBenchmark {
   private let options: ReplicateArguments
   private let sandbox: Sandbox

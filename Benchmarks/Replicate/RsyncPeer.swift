@@ -1,8 +1,8 @@
 import Glibc
 import Platform
 
-/// An rsync daemon behind stunnel with a pre-shared key, as VolSync's rsync-TLS mover runs them: its
-/// options and its two passes, a connection each; without its fixed sleeps and control files.
+/// An rsync daemon behind stunnel with a pre-shared key, as VolSync's rsync-TLS mover runs them:
+/// its options and its two passes, a connection each; without its fixed sleeps and control files.
 final class RsyncPeer: Peer {
   private static let tunnelPort = 8000
   private static let localPort = 9000
@@ -34,9 +34,8 @@ final class RsyncPeer: Peer {
     let ends = [(Side.destination, "server"), (.source, "client")]
     for (side, name) in ends {
       tunnels.append(
-        try ChildProcess.start(
-          sandbox.command(side, ["stunnel", "\(folder)/\(name).conf"]),
-          output: "\(folder)/stunnel-\(name).log"))
+        try sandbox.start(
+          side, ["stunnel", "\(folder)/\(name).conf"], output: "\(folder)/stunnel-\(name).log"))
     }
     let deadline = MonotonicTime.now().advanced(bySeconds: RsyncPeer.startSecondsMax)
     while true {
@@ -67,8 +66,7 @@ final class RsyncPeer: Peer {
         "--delete", "--itemize-changes", "--info=stats2,misc2", "\(source)/", address,
       ], "delete")
     let sync = ["sync", "-f", destinationPath(scenario.dataset)]
-    try ChildProcess.start(sandbox.command(.destination, sync), output: "\(folder)/sync.log")
-      .waitForSuccess()
+    try sandbox.start(.destination, sync, output: "\(folder)/sync.log").waitForSuccess()
   }
 
   /// By the same two passes, without compression, which only costs time here.
@@ -85,8 +83,7 @@ final class RsyncPeer: Peer {
   }
 
   private func runOnSource(_ command: [String], _ name: String) throws {
-    try ChildProcess.start(sandbox.command(.source, command), output: "\(folder)/\(name).log")
-      .waitForSuccess()
+    try sandbox.start(.source, command, output: "\(folder)/\(name).log").waitForSuccess()
   }
 
   private func write(_ text: String, to name: String) throws {

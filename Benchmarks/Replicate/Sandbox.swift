@@ -34,12 +34,13 @@ final class Sandbox {
     groups.remove()
   }
 
-  /// The command that runs `command` as a process of one end.
-  func command(_ side: Side, _ command: [String]) -> [String] {
-    [
+  /// Starts `command` as a process of one end; what it writes goes to the file `output`.
+  func start(_ side: Side, _ command: [String], output: String) throws -> ChildProcess {
+    let prefix = [
       "sh", "-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\"", groups.path(side),
       "nsenter", "--net=/run/netns/\(namespace(side))",
-    ] + command
+    ]
+    return try ChildProcess.start(prefix + command, named: command, output: output)
   }
 
   /// Limits both directions to so many Mbit/s, or to nothing.
