@@ -9,14 +9,14 @@ struct Main {
       exit(try run(Array(CommandLine.arguments.dropFirst())).rawValue)
     } catch let error as any DroverError {
       complain(error.description)
-      exit(ExitCode(error.kind).rawValue)
+      exit(ExitStatus(error.kind).rawValue)
     } catch {
       complain("\(error)")
-      exit(ExitCode.failed.rawValue)
+      exit(ExitStatus.failed.rawValue)
     }
   }
 
-  private static func run(_ arguments: [String]) throws -> ExitCode {
+  private static func run(_ arguments: [String]) throws -> ExitStatus {
     switch try Arguments(parsing: arguments) {
     case .help:
       say(Arguments.usage)

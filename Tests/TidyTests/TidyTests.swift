@@ -21,6 +21,7 @@ import Testing
 
   @Test(arguments: [
     "build", "coverage", "format", "install-packages", "quickstart", "sanitize", "test", "tidy",
+    "wrap-comments",
   ])
   func everyToolExplainsItself(name: String) throws {
     let outcome = try run("tools/\(name)", "--help")
