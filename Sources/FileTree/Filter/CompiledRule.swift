@@ -85,7 +85,8 @@ struct CompiledRule: Sendable, Equatable {
     if !traits.contains(.wild) {
       return matchesLiterally(pattern, text, textCount, anchored: traits.contains(.anchored))
     }
-    // "**/x" also matches at the top, "x/***" also the directory x: rsync gives the text a slash for it.
+    // "**/x" also matches at the top, "x/***" also the directory x: rsync gives the text a slash
+    // for it.
     let wildText = WildcardText(
       base: text, count: textCount, leadingSlash: traits.contains(.crossingPrefix),
       trailingSlash: entry.isDirectory && traits.contains(.selfAndContents))

@@ -15,7 +15,8 @@ package struct FilterRule: Sendable, Equatable {
   }
 
   package let action: Action
-  /// The pattern as it was written, a trailing slash included; 1…``patternSizeBytesMax`` bytes, no NUL.
+  /// The pattern as it was written, a trailing slash included; 1…``patternSizeBytesMax`` bytes, no
+  /// NUL.
   package let pattern: [UInt8]
 
   /// Longest pattern: a whole path (PATH_MAX, 4,096) with room for escapes, as rsync's line buffer.

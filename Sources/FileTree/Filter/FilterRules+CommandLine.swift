@@ -4,8 +4,9 @@ import Platform
 extension FilterRules {
   /// Reads the filter options of a command line, in their order.
   ///
-  /// A pattern may say itself what it is by a prefix, `+ ` or `- `, and a lone `!` forgets all rules so
-  /// far, both as in rsync. In files, empty lines and lines that begin with `#` or `;` are skipped.
+  /// A pattern may say itself what it is by a prefix, `+ ` or `- `, and a lone `!` forgets all
+  /// rules so far, both as in rsync. In files, empty lines and lines that begin with `#` or `;` are
+  /// skipped.
   ///
   /// - Throws: `.unreadable` for a file; the pattern and limit cases with option, file and line.
   package init(commandLine options: [FilterOption]) throws(FilterError) {
@@ -64,7 +65,8 @@ extension FilterRules {
     }
     guard content.count <= filterFileSizeBytesMax else { throw .rulesTooLarge(origin) }
     var number = 0
-    // A carriage return ends a line as well, so that files of other systems work; rsync does the same.
+    // A carriage return ends a line as well, so that files of other systems work; rsync does the
+    // same.
     for line in content.split(
       omittingEmptySubsequences: false, whereSeparator: { $0 == 0x0a || $0 == 0x0d })
     {

@@ -1,5 +1,5 @@
-/// An ordered list of include and exclude rules with rsync's meaning: the first rule that matches an
-/// entry decides, and an entry that no rule matches is included.
+/// An ordered list of include and exclude rules with rsync's meaning: the first rule that matches
+/// an entry decides, and an entry that no rule matches is included.
 ///
 /// A walk asks from the root downwards and does not enter an excluded directory; the root itself is
 /// never asked. Deciding allocates nothing, so it may run once per entry of millions.
@@ -52,7 +52,8 @@ package struct FilterRules: Sendable, Equatable {
     }
   }
 
-  /// Decides about the entry at `path`; see ``decision(path:isDirectory:)-(UnsafeBufferPointer,_)``.
+  /// Decides about the entry at `path`; see
+  /// ``decision(path:isDirectory:)-(UnsafeBufferPointer,_)``.
   package func decision(path: [UInt8], isDirectory: Bool) -> FilterDecision {
     path.withUnsafeBufferPointer { decision(path: $0, isDirectory: isDirectory) }
   }

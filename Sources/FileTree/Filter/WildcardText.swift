@@ -1,5 +1,5 @@
-/// A path, or its last component, as the wildcard matcher sees it: borrowed bytes with, where a rule
-/// calls for it, one slash before and one behind.
+/// A path, or its last component, as the wildcard matcher sees it: borrowed bytes with, where a
+/// rule calls for it, one slash before and one behind.
 struct WildcardText {
   private let base: UnsafePointer<UInt8>
   private let bodyCount: Int
@@ -20,8 +20,9 @@ struct WildcardText {
 
   /// Whether the pattern covers the text from `start` to its end.
   ///
-  /// `*` and `?` and sets stop at slashes, `**` does not. Two places to go back to are enough, the last
-  /// `*` and the last `**`: what an earlier one could do differently, the later one can do as well.
+  /// `*` and `?` and sets stop at slashes, `**` does not. Two places to go back to are enough, the
+  /// last `*` and the last `**`: what an earlier one could do differently, the later one can do as
+  /// well.
   func matches(_ pattern: UnsafeBufferPointer<UInt8>, from start: Int) -> Bool {
     var position = 0
     var index = start
