@@ -1,7 +1,9 @@
 package import Platform
 
 /// A closed channel was sent to, or a failed one was used.
-package struct ChannelClosed: Error {}
+package struct ChannelClosed: Error {
+  package init() {}
+}
 
 /// A queue between two stages, bounded by count and by weight in bytes.
 ///

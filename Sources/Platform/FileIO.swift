@@ -32,6 +32,16 @@ package enum FileIO {
     }
   }
 
+  /// Writes all of an array.
+  package static func write(
+    _ descriptor: Int32, _ bytes: [UInt8], at offset: Int64
+  ) throws(PlatformError) {
+    let result = bytes.withUnsafeBytes { buffer in
+      Result { () throws(PlatformError) in try write(descriptor, buffer, at: offset) }
+    }
+    try result.get()
+  }
+
   /// Makes the data of a file durable (`fdatasync`).
   package static func synchronizeData(_ descriptor: Int32) throws(PlatformError) {
     if retryingOnInterrupt({ fdatasync(descriptor) }) != 0 { throw .last("fdatasync") }

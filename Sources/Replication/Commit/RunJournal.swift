@@ -87,9 +87,7 @@ final class RunJournal {
   }
 
   private func flush() throws {
-    try buffer.withUnsafeBytes { bytes throws(PlatformError) in
-      try FileIO.write(descriptor.raw, bytes, at: flushedBytes)
-    }
+    try FileIO.write(descriptor.raw, buffer, at: flushedBytes)
     flushedBytes += Int64(buffer.count)
     buffer.removeAll(keepingCapacity: true)
   }
@@ -102,7 +100,7 @@ final class RunJournal {
     for offset in offsets.reversed() {
       let count = Int(end - offset)
       if bytes.count < count { bytes = [UInt8](repeating: 0, count: count * 2) }
-      try bytes.withUnsafeMutableBytes { target throws(PlatformError) in
+      try bytes.withUnsafeMutableBytes { target in
         _ = try FileIO.read(
           descriptor.raw, into: UnsafeMutableRawBufferPointer(rebasing: target[..<count]),
           at: offset)

@@ -1,7 +1,7 @@
 import Cryptography
 import FileTree
 import Glibc
-import Platform
+package import Platform
 
 /// What a file or device held before it was rewritten in place, so that it can go back to its last
 /// committed state until the run is committed.
@@ -43,9 +43,7 @@ package final class UndoJournal: @unchecked Sendable {
       Greeting.append(sum, to: &head)
       head += targetName
       try FileIO.truncate(raw, to: 0)
-      try head.withUnsafeBytes { bytes throws(PlatformError) in
-        try FileIO.write(raw, bytes, at: 0)
-      }
+      try FileIO.write(raw, head, at: 0)
       endOffset = Int64(head.count)
       try synchronize()
       if fsync(directory) != 0 { throw .last("fsync", name) }
@@ -63,9 +61,7 @@ package final class UndoJournal: @unchecked Sendable {
     Greeting.append(XXH3.hash64(data), to: &head)
     // Records stand one behind the other without gaps: what is durable up to a record is so before it.
     try lock.withLock { () throws(PlatformError) in
-      try head.withUnsafeBytes { bytes throws(PlatformError) in
-        try FileIO.write(descriptor.raw, bytes, at: endOffset)
-      }
+      try FileIO.write(descriptor.raw, head, at: endOffset)
       try FileIO.write(descriptor.raw, data, at: endOffset + Int64(head.count))
       endOffset += Int64(head.count + data.count)
     }
@@ -88,7 +84,7 @@ package final class UndoJournal: @unchecked Sendable {
     var bytes = [UInt8](repeating: 0, count: headSize + TreeLimits.pathBytesMax)
     // A journal that cannot be read is none.
     guard
-      let count = try? bytes.withUnsafeMutableBytes({ buffer throws(PlatformError) in
+      let count = try? bytes.withUnsafeMutableBytes({ buffer in
         try FileIO.read(descriptor, into: buffer, at: 0)
       }), count >= headSize, bytes.starts(with: magic)
     else { return nil }

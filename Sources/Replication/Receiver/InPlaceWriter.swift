@@ -102,9 +102,7 @@ final class InPlaceWriter {
   }
 
   private func writeZeros(_ descriptor: Int32, _ write: Write) throws {
-    let zeros = [UInt8](repeating: 0, count: write.count)
-    try zeros.withUnsafeBytes { bytes throws(PlatformError) in
-      try FileIO.write(descriptor, bytes, at: write.offset)
-    }
+    try FileIO.write(
+      descriptor, [UInt8](repeating: 0, count: write.count), at: write.offset)
   }
 }

@@ -89,9 +89,7 @@ final class ScratchFile {
     }
     if file == nil {
       let made = try root.makeFile()
-      try memory.withUnsafeBytes { bytes throws(PlatformError) in
-        try FileIO.write(made.raw, bytes, at: 0)
-      }
+      try FileIO.write(made.raw, memory, at: 0)
       file = consume made
       memory = []
     }

@@ -1,6 +1,6 @@
 import FileTree
 import Glibc
-import Platform
+package import Platform
 
 /// A block device or raw image that is rewritten in place, behind an undo journal.
 final class VolumeTarget: Sendable {

@@ -7,13 +7,13 @@ import Platform
 /// Confined to one lane.
 final class WholeFileWriter {
   private final class Assembly {
-    let descriptor: Descriptor
+    let descriptor: SharedDescriptor
     let temporary: String
     var hash: XXH3Stream
     var literalBytes: Int64 = 0
     var writtenBytes: Int64 = 0
 
-    init(descriptor: consuming Descriptor, temporary: String) throws {
+    init(descriptor: SharedDescriptor, temporary: String) throws {
       self.descriptor = descriptor
       self.temporary = temporary
       hash = try XXH3Stream()
@@ -40,7 +40,9 @@ final class WholeFileWriter {
     return (writer, listing)
   }
 
-  private func makeTemporary(_ file: PendingFile, _ parent: Int32) throws -> (Descriptor, String) {
+  private func makeTemporary(
+    _ file: PendingFile, _ parent: Int32
+  ) throws -> (SharedDescriptor, String) {
     let (_, listing) = try tree(file)
     let name = [UInt8](listing.name(of: file.entry))
     let temporary = PartialName.temporary(for: name)
@@ -50,10 +52,10 @@ final class WholeFileWriter {
       // Somebody's entry of that name: move on to a name that cannot be there.
       let other = TemporaryName.make(SecureRandom.integer())
       raw = retryingOnInterrupt { openat(parent, other, flags | O_EXCL, 0o600) }
-      if raw >= 0 { return (Descriptor(owning: raw), other) }
+      if raw >= 0 { return (SharedDescriptor(owning: raw), other) }
     }
     guard raw >= 0 else { throw ReplicationError.file(.last("openat"), path: file.path) }
-    return (Descriptor(owning: raw), temporary)
+    return (SharedDescriptor(owning: raw), temporary)
   }
 
   /// A file that came in one frame.

@@ -15,6 +15,7 @@ final class SegmentCoder {
   private var proof: SHA256
   private let buffer = UnsafeMutableRawBufferPointer.allocate(
     byteCount: 4 * Granularity.blockSize, alignment: 4096)
+  private let deltaBuffers = DeltaBuffers()
   private var runs: [Run] = []
   private var proofBytes: [UInt8] = []
 
@@ -119,19 +120,25 @@ final class SegmentCoder {
     proofBytes = proof.finish()
   }
 
-  /// Reads up to 256 KiB at `start` of the segment; a file cut short since is filled with zeros and
-  /// found out by its status at the end.
+  /// Reads up to 256 KiB at `start` of the segment.
   private func load(
     _ start: Int, _ layout: SegmentLayout, _ source: OpenSource
   ) throws -> Range<Int> {
     let count = min(buffer.count, layout.size - start)
     let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-    let read = try FileIO.read(source.descriptor, into: piece, at: layout.start + Int64(start))
-    if read < count {
-      UnsafeMutableRawBufferPointer(rebasing: piece[read...]).initializeMemory(
+    try read(source, into: piece, at: layout.start + Int64(start))
+    return start..<start + count
+  }
+
+  /// Fills `target`; what a file cut short lacks is zeros, and is found out by its status at the end.
+  private func read(
+    _ source: OpenSource, into target: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws {
+    let count = try FileIO.read(source.descriptor, into: target, at: offset)
+    if count < target.count {
+      UnsafeMutableRawBufferPointer(rebasing: target[count...]).initializeMemory(
         as: UInt8.self, repeating: 0)
     }
-    return start..<start + count
   }
 
   private func addZeros(_ block: Int, _ size: Int, keep: Bool) {
@@ -213,26 +220,24 @@ final class SegmentCoder {
     _ file: SenderFile, _ layout: SegmentLayout, _ span: RollingSpan, _ signature: [UInt8],
     _ source: OpenSource
   ) throws -> Int {
-    let parsed = try Signature(parsing: signature)
     var position = span.start
     var coded = 0
-    try Delta.make(
-      parsed,
-      readChunk: { target in
-        let count = min(target.count, Int(span.end - position))
-        let piece = UnsafeMutableRawBufferPointer(rebasing: target[..<count])
-        let read = try FileIO.read(source.descriptor, into: piece, at: position)
-        if read < count {
-          UnsafeMutableRawBufferPointer(rebasing: piece[read...]).initializeMemory(
-            as: UInt8.self, repeating: 0)
-        }
-        position += Int64(count)
-        return count
-      },
-      emit: { bytes in
-        coded += bytes.count
-        try self.sendDelta(bytes, file, span)
-      })
+    try signature.withUnsafeBytes { signature in
+      let parsed = try Signature(parsing: signature, buffers: deltaBuffers)
+      try Delta.make(
+        parsed, buffers: deltaBuffers,
+        readChunk: { target in
+          let count = min(target.count, Int(span.end - position))
+          try self.read(
+            source, into: UnsafeMutableRawBufferPointer(rebasing: target[..<count]), at: position)
+          position += Int64(count)
+          return count
+        },
+        emit: { bytes in
+          coded += bytes.count
+          try self.sendDelta(bytes, file, span)
+        })
+    }
     state.sent(literal: coded, covered: span.end - span.start)
     return coded
   }
@@ -284,11 +289,7 @@ final class SegmentCoder {
       let count = Int(min(Int64(room), end - offset))
       try builder.append(.data, sizeMax: 12 + count) { base in
         let content = UnsafeMutableRawBufferPointer(start: base + 12, count: count)
-        let read = try FileIO.read(source.descriptor, into: content, at: offset)
-        if read < count {
-          UnsafeMutableRawBufferPointer(rebasing: content[read...]).initializeMemory(
-            as: UInt8.self, repeating: 0)
-        }
+        try self.read(source, into: content, at: offset)
         var writer = PointerWriter(base)
         writer.put(file.request)
         writer.put(offset)

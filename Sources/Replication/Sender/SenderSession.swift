@@ -83,11 +83,11 @@ final class SenderSession {
     try startControl(threads, source, table, output, credits)
     for lane in 1...SenderSession.laneCount {
       let timer = StageTimer("read")
-      let compressor = try LaneCompressor(control: compression)
       let (root, state) = (source.root, state)
       threads.start("read", timer: timer) {
         let builder = RecordBuilder(
-          lane: lane, output: output, timer: timer, compressor: compressor)
+          lane: lane, output: output, timer: timer,
+          compressor: try LaneCompressor(control: compression))
         try SenderLane(
           root: root, tasks: tasks, builder: builder, files: files, state: state, keys: keys,
           timer: timer

@@ -227,7 +227,7 @@ struct SessionKeys: Sendable {
 
   init(senderNonce: [UInt8], receiverNonce: [UInt8]) throws {
     let secret = senderNonce + receiverNonce
-    sums = try deriveKey(secret, label: "drover page sums", count: XXH3Key.keyLength)
-    tags = try deriveKey(secret, label: "drover block tags", count: Poly1305Key.keyLength)
+    sums = try deriveKey(secret: secret, label: "drover page sums", count: XXH3Key.keyLength)
+    tags = try deriveKey(secret: secret, label: "drover block tags", count: Poly1305Key.keyLength)
   }
 }
