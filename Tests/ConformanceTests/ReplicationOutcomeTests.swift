@@ -20,6 +20,7 @@ import Testing
     let key = "nobody:\(String(repeating: "ab", count: 32))\n"
     try ByteFiles.write(Array(other.utf8), Array(key.utf8), mode: 0o600)
     bench.run.receiverKeyFile = other
+    try bench.write(bench.source, "file", [1])
     #expect(try bench.run.run().sendStatus == 6)
   }
 
@@ -73,7 +74,8 @@ import Testing
     let directory = bench.directory.path
     try bench.write(bench.source, "readable", [1])
     try bench.write(bench.source, "secret", [2])
-    try bench.write(bench.destination, "secret", [3])
+    // Of another size, so that it has to be read.
+    try bench.write(bench.destination, "secret", [3, 3])
     try runChecked("chmod", ["0", "\(bench.source)/secret"])
     // Root reads everything, so both ends run as somebody else.
     try runChecked("chmod", ["0711", directory])
@@ -84,7 +86,7 @@ import Testing
     #expect(outcome.outputText.contains("secret"))
     #expect(bench.exists(bench.destination, "readable"))
     // What could not be read was not deleted at the destination either.
-    #expect(try ByteFiles.read(Array("\(bench.destination)/secret".utf8)) == [3])
+    #expect(try ByteFiles.read(Array("\(bench.destination)/secret".utf8)) == [3, 3])
   }
 
   @Test func sourceThatChangesMeanwhileIsDoneOrPartialAndTheNextRunIsEqual() throws {
