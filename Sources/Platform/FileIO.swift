@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// Whole reads and writes at an offset, repeated over short counts and signals.
@@ -40,6 +41,28 @@ package enum FileIO {
       Result { () throws(PlatformError) in try write(descriptor, buffer, at: offset) }
     }
     try result.get()
+  }
+
+  /// Sets the modification time (`futimens`); the access time stays as it is.
+  package static func setTime(_ descriptor: Int32, seconds: Int64, nanoseconds: UInt32) -> Int32 {
+    withTimes(seconds, nanoseconds) { futimens(descriptor, $0) }
+  }
+
+  /// Sets the modification time of a name that is not followed (`utimensat`).
+  package static func setTime(
+    _ directory: Int32, _ name: UnsafePointer<CChar>, seconds: Int64, nanoseconds: UInt32
+  ) -> Int32 {
+    withTimes(seconds, nanoseconds) { utimensat(directory, name, $0, AT_SYMLINK_NOFOLLOW) }
+  }
+
+  private static func withTimes(
+    _ seconds: Int64, _ nanoseconds: UInt32, _ body: (UnsafePointer<timespec>) -> Int32
+  ) -> Int32 {
+    withUnsafeTemporaryAllocation(of: timespec.self, capacity: 2) { times in
+      times[0] = timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2)  // UTIME_OMIT
+      times[1] = timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+      return body(UnsafePointer(times.baseAddress.unsafelyUnwrapped))
+    }
   }
 
   /// Makes the data of a file durable (`fdatasync`).

@@ -38,8 +38,9 @@ package final class AttributeWriter {
   }
 
   package func setTime(_ entry: Entry, _ descriptor: Int32, _ path: () -> [UInt8]) {
-    var times = Self.times(of: entry)
-    if futimens(descriptor, &times.0) != 0 { problem("futimens", path) }
+    let code = FileIO.setTime(
+      descriptor, seconds: entry.modifiedSeconds, nanoseconds: entry.modifiedNanoseconds)
+    if code != 0 { problem("futimens", path) }
   }
 
   /// Sets all attributes of an entry of any kind by its name.
@@ -62,18 +63,9 @@ package final class AttributeWriter {
   package func setTime(
     _ entry: Entry, directory: Int32, name: UnsafePointer<CChar>, path: () -> [UInt8]
   ) {
-    var times = Self.times(of: entry)
-    if utimensat(directory, name, &times.0, AT_SYMLINK_NOFOLLOW) != 0 {
-      problem("utimensat", path)
-    }
-  }
-
-  private static func times(of entry: Entry) -> (timespec, timespec) {
-    let omitAccessTime = timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2)  // UTIME_OMIT
-    return (
-      omitAccessTime,
-      timespec(tv_sec: Int(entry.modifiedSeconds), tv_nsec: Int(entry.modifiedNanoseconds))
-    )
+    let code = FileIO.setTime(
+      directory, name, seconds: entry.modifiedSeconds, nanoseconds: entry.modifiedNanoseconds)
+    if code != 0 { problem("utimensat", path) }
   }
 
   private func problem(_ call: StaticString, _ path: () -> [UInt8]) {

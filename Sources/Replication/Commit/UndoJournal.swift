@@ -161,11 +161,9 @@ package final class UndoJournal: @unchecked Sendable {
     }
     if !isDevice {
       try FileIO.truncate(target, to: head.sizeBytes)
-      var times = (
-        timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2),
-        timespec(tv_sec: Int(head.modifiedSeconds), tv_nsec: Int(head.modifiedNanoseconds))
-      )
-      if futimens(target, &times.0) != 0 { throw .last("futimens") }
+      let code = FileIO.setTime(
+        target, seconds: head.modifiedSeconds, nanoseconds: head.modifiedNanoseconds)
+      if code != 0 { throw .last("futimens") }
     }
     if fsync(target) != 0 { throw .last("fsync") }
     return records.count

@@ -40,6 +40,7 @@ final class SessionThreads: @unchecked Sendable {
   private let lock = Lock()
   private let readerEnded: Condition
   private var isReaderDone = false
+  private var hasFailed = false
   /// Time that a failing end gives the peer to take note.
   private static let farewellSeconds = 3.0
 
@@ -99,30 +100,18 @@ final class SessionThreads: @unchecked Sendable {
   }
 
   private func cutAfterFailure() {
-    let failure = Lock()
-    let happened = Condition(failure)
-    nonisolated(unsafe) var isFailed = false
     latch.onFailure {
-      failure.withLock {
-        isFailed = true
-        happened.broadcast()
+      self.lock.withLock {
+        self.hasFailed = true
+        self.readerEnded.broadcast()
       }
     }
-    while true {
-      if lock.withLock({ isReaderDone }) { return }
-      let deadline = MonotonicTime.now().advanced(bySeconds: 0.2)
-      failure.lock()
-      if !isFailed { _ = happened.wait(until: deadline) }
-      let now = isFailed
-      failure.unlock()
-      if now { break }
-    }
-    let end = MonotonicTime.now().advanced(bySeconds: SessionThreads.farewellSeconds)
     lock.lock()
+    defer { lock.unlock() }
+    while !isReaderDone, !hasFailed { readerEnded.wait() }
+    let end = MonotonicTime.now().advanced(bySeconds: SessionThreads.farewellSeconds)
     while !isReaderDone, readerEnded.wait(until: end) {}
-    let isDone = isReaderDone
-    lock.unlock()
-    if !isDone { stream.abort() }
+    if !isReaderDone { stream.abort() }
   }
 
   /// Times of all stages, of equal names added up, and the one that was busiest.
