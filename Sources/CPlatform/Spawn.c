@@ -11,7 +11,8 @@
 
 enum { FIRST_FREE = 5, REPORT = FIRST_FREE };
 
-// Runs between fork and exec: async-signal-safe calls only. Returns with errno set when a step failed.
+// Runs between fork and exec: async-signal-safe calls only. Returns with errno set when a step
+// failed.
 static void become_child(const char *path, char *const argv[], char *const envp[], const int fds[5],
                          int *report, pid_t parent) {
   if (setpgid(0, 0) != 0) return;
@@ -22,7 +23,8 @@ static void become_child(const char *path, char *const argv[], char *const envp[
   }
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 
-  // First out of the way of 0-5, then into place, so that no source is overwritten before it is used.
+  // First out of the way of 0-5, then into place, so that no source is overwritten before it is
+  // used.
   int moved[5], null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null_fd < 0) return;
   for (int i = 0; i < 5; i++) {

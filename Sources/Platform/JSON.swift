@@ -1,4 +1,5 @@
-/// A JSON value of a small document: a job, an event line, an object's status. Objects keep their order.
+/// A JSON value of a small document: a job, an event line, an object's status. Objects keep their
+/// order.
 package enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)

@@ -1,5 +1,6 @@
 extension JSONValue {
-  /// Parses one complete JSON text (RFC 8259), strictly: UTF-8 only, unique names, nothing after it.
+  /// Parses one complete JSON text (RFC 8259), strictly: UTF-8 only, unique names, nothing after
+  /// it.
   package init(parsing text: some Collection<UInt8>, limits: JSONLimits = JSONLimits())
     throws(JSONError)
   {

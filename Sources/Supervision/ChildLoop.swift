@@ -1,4 +1,3 @@
-import CPlatform
 import Glibc
 import Platform
 
@@ -6,8 +5,7 @@ import Platform
 struct ChildLoop {
   private let cancellation: CancelPipe
   private let graceSeconds: Double
-  private let pid: pid_t
-  private let processEnd: SharedDescriptor
+  private let process: StartedProcess
 
   private var job: [UInt8]
   private var jobOffset = 0
@@ -27,33 +25,30 @@ struct ChildLoop {
     self.cancellation = cancellation
     graceSeconds = spec.graceSeconds
     job = spec.job.encoded()
-    let jobEnds = try makePipe()
-    let eventEnds = try makePipe()
-    let logEnds = try makePipe()
-    let fds = [-1, logEnds.write.raw, logEnds.write.raw, jobEnds.read.raw, eventEnds.write.raw]
-    pid = try withExtendedLifetime((jobEnds, logEnds, eventEnds)) { () throws(SupervisionError) in
-      try spawn(spec, fds)
-    }
-    let end = drover_pidfd_open(pid)
-    guard end >= 0 else {
-      let error = PlatformError.last("pidfd_open")
-      kill(pid, SIGKILL)
-      _ = reap(pid)
+    do {
+      let jobEnds = try Pipe()
+      let eventEnds = try Pipe()
+      let logEnds = try Pipe()
+      let fds = [-1, logEnds.write.raw, logEnds.write.raw, jobEnds.read.raw, eventEnds.write.raw]
+      process = try withExtendedLifetime((jobEnds, logEnds, eventEnds)) {
+        () throws(PlatformError) in
+        try StartedProcess(
+          executable: spec.executable, arguments: spec.arguments, environment: keptEnvironment(),
+          descriptors: fds)
+      }
+      for end in [jobEnds.write, eventEnds.read, logEnds.read] { try end.setNonblocking() }
+      jobPipe = jobEnds.write
+      eventPipe = eventEnds.read
+      logPipe = logEnds.read
+    } catch {
       throw .cannotStart(error)
-    }
-    processEnd = SharedDescriptor(owning: end)
-    jobPipe = jobEnds.write
-    eventPipe = eventEnds.read
-    logPipe = logEnds.read
-    for end in [jobEnds.write, eventEnds.read, logEnds.read] {
-      _ = drover_set_nonblocking(end.raw)
     }
   }
 
   mutating func run(onEvent: (JSONObject) -> Void) throws(SupervisionError) -> ChildOutcome {
     // A child that ends without reading its job must not end its parent by SIGPIPE.
-    let before = blockBrokenPipeSignal()
-    defer { restoreSignals(before) }
+    let signals = BrokenPipeGuard()
+    defer { signals.end() }
     do {
       while try !waitForSomething() {
         writeJob()
@@ -61,22 +56,24 @@ struct ChildLoop {
         readLog()
       }
     } catch {
-      kill(pid, SIGKILL)
-      _ = reap(pid)
+      process.signal(SIGKILL)
+      _ = process.reap()
       throw error
     }
-    // What it wrote before its end is in the pipes still; a grandchild may keep them open, so no waiting.
+    // What it wrote before its end is in the pipes still; a grandchild may keep them open, so no
+    // waiting.
     readEvents(onEvent)
     readLog()
-    let ending = reap(pid)
+    let ending = process.reap()
     return ChildOutcome(
       ending: ending, logTail: log, badEventCount: badEventCount, wasCancelled: killTime != nil)
   }
 
-  /// Waits for input, output, cancellation or the end of the grace; true when the process has ended.
+  /// Waits for input, output, cancellation or the end of the grace; true when the process has
+  /// ended.
   private mutating func waitForSomething() throws(SupervisionError) -> Bool {
     var entries = [
-      pollfd(fd: processEnd.raw, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: process.end.raw, events: Int16(POLLIN), revents: 0),
       // A raised flag is looked at once; a negative descriptor is skipped by poll.
       pollfd(
         fd: killTime == nil ? cancellation.descriptor : -1, events: Int16(POLLIN), revents: 0),
@@ -89,12 +86,12 @@ struct ChildLoop {
     guard count >= 0 else { throw .lost(.last("poll")) }
     if entries[0].revents != 0 { return true }
     if entries[1].revents != 0, killTime == nil {
-      kill(pid, SIGTERM)
+      process.signal(SIGTERM)
       killTime = MonotonicTime.now().advanced(bySeconds: graceSeconds)
     }
     if let killTime, !isKilled, killTime <= .now() {
       // The group: also what the child may have started.
-      kill(-pid, SIGKILL)
+      process.signalGroup(SIGKILL)
       isKilled = true
     }
     return false
@@ -173,7 +170,8 @@ struct LineBuffer {
 
   init(sizeBytesMax: Int) { self.sizeBytesMax = sizeBytesMax }
 
-  /// Gives each complete line to `body`; the number of lines that were too long or that `body` refused.
+  /// Gives each complete line to `body`; the number of lines that were too long or that `body`
+  /// refused.
   mutating func append(_ bytes: ArraySlice<UInt8>, _ body: ([UInt8]) -> Bool) -> Int {
     var badCount = 0
     for byte in bytes {

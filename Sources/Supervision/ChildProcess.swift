@@ -24,10 +24,7 @@ package struct ChildSpec: Sendable {
 
 /// How a child ended.
 package struct ChildOutcome: Sendable, Equatable {
-  package enum Ending: Sendable, Equatable {
-    case exited(code: Int32)
-    case killed(signal: Int32)
-  }
+  package typealias Ending = StartedProcess.Ending
 
   package var ending: Ending
   /// The last bytes of its standard output and error, mixed in order of arrival.
@@ -38,11 +35,12 @@ package struct ChildOutcome: Sendable, Equatable {
   package var wasCancelled: Bool
 }
 
-/// One child process by the job contract: it reads a job on descriptor 3, writes JSON lines on descriptor
-/// 4, and its exit code says how it went.
+/// One child process by the job contract: it reads a job on descriptor 3, writes JSON lines on
+/// descriptor 4, and its exit code says how it went.
 ///
-/// The child runs in a process group of its own, with a short environment, no descriptor above 4, and is
-/// killed when the thread that runs it dies. ``run(onEvent:)`` starts, watches and reaps it.
+/// The child runs in a process group of its own, with a short environment, no descriptor above 4,
+/// and is killed when the thread that runs it dies. ``run(onEvent:)`` starts, watches and reaps
+/// it.
 package final class ChildProcess: Sendable {
   /// Kept of what a child prints.
   package static let logSizeBytesMax = 64 << 10
@@ -55,7 +53,11 @@ package final class ChildProcess: Sendable {
   /// - Throws: ``SupervisionError/cannotStart(_:)`` when the process is out of descriptors.
   package init(_ spec: ChildSpec) throws(SupervisionError) {
     self.spec = spec
-    cancellation = try CancelPipe()
+    do {
+      cancellation = try CancelPipe()
+    } catch {
+      throw .cannotStart(error)
+    }
   }
 
   /// Asks the child to end: SIGTERM, and SIGKILL after the grace. From any thread, at any time.

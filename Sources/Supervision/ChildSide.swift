@@ -1,4 +1,3 @@
-import CPlatform
 import Glibc
 package import Platform
 
@@ -18,9 +17,6 @@ package final class ChildSide: @unchecked Sendable {
     // The parent's end of a pipe may be gone: that is an error of a write, not a signal.
     signal(SIGPIPE, SIG_IGN)
   }
-
-  /// Keeps the process out of core dumps and of other processes' sight. Calls `prctl`.
-  package static func protect() { _ = drover_set_not_dumpable() }
 
   /// Reads the whole job and closes its descriptor.
   package static func readJob(from raw: Int32 = jobDescriptor) throws(SupervisionError)
@@ -44,8 +40,8 @@ package final class ChildSide: @unchecked Sendable {
     }
   }
 
-  /// Writes one event line, from any thread. Blocks while the parent does not read; a parent that is gone
-  /// takes this process with it, so a failed write is no matter.
+  /// Writes one event line, from any thread. Blocks while the parent does not read; a parent that
+  /// is gone takes this process with it, so a failed write is no matter.
   package func emit(_ event: JSONObject) {
     let line = JSONValue.object(event).encoded() + [0x0a]
     lock.withLock {

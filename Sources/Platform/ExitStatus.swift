@@ -1,5 +1,6 @@
-/// The exit codes of all commands but `repo` and `mirror`: one table for the program and its movers.
-package enum ExitCode: Int32, Sendable, CaseIterable {
+/// The exit codes of all commands but `repo` and `mirror`: one table for the program and its
+/// movers.
+package enum ExitStatus: Int32, Sendable, CaseIterable {
   case done = 0
   case failed = 1
   case usage = 2
