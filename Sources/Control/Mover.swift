@@ -31,7 +31,8 @@ package protocol Mover: AnyObject, Sendable {
   /// Runs one attempt to its end. Blocks; called again after a failure.
   func synchronize() -> MoverOutcome
 
-  /// Removes what the run has left. Safe to call at any time but during ``synchronize()``, and again.
+  /// Removes what the run has left. Safe to call at any time but during ``synchronize()``, and
+  /// again.
   func cleanUp() throws
 
   /// Ends ``synchronize()`` soon; from any thread, also before it has been called.

@@ -64,8 +64,8 @@ package struct SyncStep: Sendable, Equatable {
 
 /// The trigger machine of one replication: a pure function.
 ///
-/// Differences from VolSync, each safer: a paused replication does not start, where VolSync takes the copy
-/// and starts a job of no pods; a run under way is left to end.
+/// Differences from VolSync, each safer: a paused replication does not start, where VolSync takes
+/// the copy and starts a job of no pods; a run under way is left to end.
 package struct StateMachine: Sendable {
   private let spec: SyncSpec
   private let next: NextTime

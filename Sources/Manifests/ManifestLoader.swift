@@ -9,8 +9,8 @@ package struct ManifestLoader {
 
   /// Reads everything and decodes it; all that is wrong in all files is thrown at once.
   ///
-  /// A path is a file, `-` for standard input, or a directory, of which the files `*.yaml`, `*.yml` and
-  /// `*.json` are taken in the order of their names.
+  /// A path is a file, `-` for standard input, or a directory, of which the files `*.yaml`,
+  /// `*.yml` and `*.json` are taken in the order of their names.
   /// - Throws: ``ManifestError``.
   package func load(_ paths: [String]) throws(ManifestError) -> ManifestSet {
     var files: [(name: String, text: [UInt8])] = []
@@ -41,14 +41,20 @@ package struct ManifestLoader {
         problems.add(contentsOf: error)
         continue
       }
-      for object in documents.flatMap(decoder.decode) {
-        guard let first = set.insert(object) else { continue }
-        problems.add(
-          Problem(
-            object.mark, object: "\(object.key.kind)/\(object.key.name)",
-            "the object stands twice, first in \(first.mark.file):\(first.mark.line)"))
+      for decoded in documents.flatMap(decoder.decode) {
+        switch decoded {
+        case .broken(let key): set.insertBroken(key)
+        case .object(let object):
+          guard let first = set.insert(object) else { continue }
+          problems.add(
+            Problem(
+              object.mark, object: "\(object.key.kind)/\(object.key.name)",
+              "the object stands twice, first in \(first.mark.file):\(first.mark.line)"))
+        }
       }
     }
+    // All that is wrong is told at once, so names are looked up even now.
+    if !problems.problems.isEmpty { ReferenceCheck(set, problems: problems).checkAll() }
     try problems.throwIfAny()
     return set
   }

@@ -21,6 +21,7 @@ package struct LoadedObject: Sendable {
 package struct ManifestSet: Sendable {
   package private(set) var objects: [LoadedObject] = []
   private var byKey: [ObjectKey: Int] = [:]
+  private(set) var broken: Set<ObjectKey> = []
 
   package init() {}
 
@@ -31,6 +32,13 @@ package struct ManifestSet: Sendable {
     objects.append(object)
     return nil
   }
+
+  /// Remembers an object that could not be decoded, so that references to it are not called
+  /// missing.
+  mutating func insertBroken(_ key: ObjectKey) { broken.insert(key) }
+
+  /// Whether an object of that key is there, decoded or not.
+  func contains(_ key: ObjectKey) -> Bool { byKey[key] != nil || broken.contains(key) }
 
   package func object(_ key: ObjectKey) -> LoadedObject? { byKey[key].map { objects[$0] } }
 

@@ -15,6 +15,12 @@ package struct BoundVolume: Sendable, Equatable {
   /// The claim by which it was found; nil for a plain path.
   package var claim: ObjectKey?
 
+  package init(path: String, form: Form, claim: ObjectKey?) {
+    self.path = path
+    self.form = form
+    self.claim = claim
+  }
+
   package var mode: VolumeMode { form == .directory ? .filesystem : .block }
 }
 
@@ -26,30 +32,26 @@ package struct VolumeBinder {
 
   /// The volume a replication reads.
   package func bind(source: ReplicationSource) throws(VolumeError) -> BoundVolume {
-    try requireDirect(source.mover?.volume, of: source)
+    try requireDirect(source.mover?.volume)
     guard let name = source.sourcePVC?.value else {
-      throw .notServed("\(source.key) names no volume to read")
+      throw .notServed("it names no volume to read")
     }
     return try bind(name, of: source)
   }
 
   /// The volume a replication fills.
   package func bind(destination: ReplicationDestination) throws(VolumeError) -> BoundVolume {
-    try requireDirect(destination.mover?.volume, of: destination)
+    try requireDirect(destination.mover?.volume)
     guard let name = destination.mover?.volume?.destinationPVC?.value else {
-      throw .notServed(
-        "\(destination.key): provisioning a volume is not served yet: name a destinationPVC")
+      throw .notServed("provisioning a volume is not served yet: name a destinationPVC")
     }
     return try bind(name, of: destination)
   }
 
   /// Only Direct reads and writes the volume itself; the point-in-time copies are made elsewhere.
-  private func requireDirect(
-    _ options: VolumeOptions?, of object: some Replication
-  ) throws(VolumeError) {
+  private func requireDirect(_ options: VolumeOptions?) throws(VolumeError) {
     guard let method = options?.copyMethod?.value, !method.isDirect else { return }
-    throw .notServed(
-      "\(object.key): copyMethod \(method.rawValue) is not served yet: only Direct is")
+    throw .copyMethod(method)
   }
 
   /// Finds the volume of a claim, or of an absolute path in its place.

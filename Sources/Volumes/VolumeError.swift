@@ -13,6 +13,8 @@ package enum VolumeError: DroverError {
   case inaccessible(PlatformError, owner: String)
   case wrongType(path: String, owner: String, found: String, wanted: String)
   case modeMismatch(claim: ObjectKey, claimMode: VolumeMode, volumeMode: VolumeMode)
+  /// Only Direct is served.
+  case copyMethod(CopyMethod)
   case notServed(String)
 
   package var kind: FailureKind {
@@ -41,6 +43,7 @@ package enum VolumeError: DroverError {
     case .modeMismatch(let claim, let claimMode, let volumeMode):
       "\(claim) asks for volumeMode \(claimMode.rawValue), its PersistentVolume is "
         + volumeMode.rawValue
+    case .copyMethod(let method): "copyMethod \(method.rawValue) is not served yet: only Direct is"
     case .notServed(let what): what
     }
   }

@@ -42,44 +42,54 @@ func replacing(_ old: String, _ new: String) -> String {
     (
       "copyMethod: Direct", "copyMetod: Direct",
       [
-        #"a.yaml:10: ReplicationSource/data: spec.rsyncTLS.copyMethod: unsupported copyMethod:  -- must be Direct, None, Clone, or Snapshot"#,
-        #"a.yaml:10: ReplicationSource/data: spec.rsyncTLS.copyMetod: unknown field "copyMetod"; did you mean "copyMethod"?"#,
+        #"a.yaml:10: ReplicationSource/data: spec.rsyncTLS.copyMethod: unsupported "#
+          + #"copyMethod:  -- must be Direct, None, Clone, or Snapshot"#,
+        #"a.yaml:10: ReplicationSource/data: spec.rsyncTLS.copyMetod: unknown field "#
+          + #""copyMetod"; did you mean "copyMethod"?"#,
       ]
     ),
     (
       "copyMethod: Direct", "copyMethod: direct",
       [
-        #"a.yaml:10: ReplicationSource/data: spec.rsyncTLS.copyMethod: unsupported copyMethod: direct -- must be Direct, None, Clone, or Snapshot; did you mean "Direct"?"#
+        #"a.yaml:10: ReplicationSource/data: spec.rsyncTLS.copyMethod: unsupported "#
+          + #"copyMethod: direct -- must be Direct, None, Clone, or Snapshot; did you mean "#
+          + #""Direct"?"#
       ]
     ),
     (
       "manual: once", #"schedule: "3 * * * * *""#,
       [
-        #"a.yaml:8: ReplicationSource/data: spec.trigger.schedule: "3 * * * * *" has six fields: a schedule has five (minute, hour, day of month, month, day of week) and no seconds; write for instance "3 * * * *""#
+        #"a.yaml:8: ReplicationSource/data: spec.trigger.schedule: "3 * * * * *" has six "#
+          + #"fields: a schedule has five (minute, hour, day of month, month, day of week) "#
+          + #"and no seconds; write for instance "3 * * * *""#
       ]
     ),
     (
       "copyMethod: Direct", "copyMethod: Direct\n    port: 70000",
       [
-        "a.yaml:11: ReplicationSource/data: spec.rsyncTLS.port: must be between 0 and 65535, not 70000"
+        "a.yaml:11: ReplicationSource/data: spec.rsyncTLS.port: must be between 0 and "
+          + "65535, not 70000"
       ]
     ),
     (
       "manual: once", "manual: 1",
       [
-        "a.yaml:8: ReplicationSource/data: spec.trigger.manual: must be a string, not a number: write it in quotes"
+        "a.yaml:8: ReplicationSource/data: spec.trigger.manual: must be a string, not a "
+          + "number: write it in quotes"
       ]
     ),
     (
       "kind: ReplicationSource", "kind: ReplicationSorce",
       [
-        #"a.yaml:2: ReplicationSorce/data: kind: no kind "ReplicationSorce" is known here; did you mean "ReplicationSource"?"#
+        #"a.yaml:2: ReplicationSorce/data: kind: no kind "ReplicationSorce" is known "#
+          + #"here; did you mean "ReplicationSource"?"#
       ]
     ),
     (
       "name: data", "name: data\n  labls: {}",
       [
-        #"a.yaml:5: ReplicationSource/data: metadata.labls: unknown field "labls"; did you mean "labels"?"#
+        #"a.yaml:5: ReplicationSource/data: metadata.labls: unknown field "labls"; did "#
+          + #"you mean "labels"?"#
       ]
     ),
     (
@@ -91,19 +101,22 @@ func replacing(_ old: String, _ new: String) -> String {
     (
       "sourcePVC: /srv/data", "sourcePVC: claim",
       [
-        #"a.yaml:6: ReplicationSource/data: spec.sourcePVC: no PersistentVolumeClaim "claim" in namespace "default" in the given files"#
+        #"a.yaml:6: ReplicationSource/data: spec.sourcePVC: no PersistentVolumeClaim "#
+          + #""claim" in namespace "default" in the given files"#
       ]
     ),
     (
       "rsyncTLS:", "restic: {repository: r, copyMethod: Direct}\n  rsyncTLS:",
       [
-        "a.yaml:6: ReplicationSource/data: spec: only one replication method can be supplied: found rsyncTLS and restic"
+        "a.yaml:6: ReplicationSource/data: spec: only one replication method can be "
+          + "supplied: found rsyncTLS and restic"
       ]
     ),
     (
       "name: data", "name: data\n  annotations: {drover.internal/listn: x}",
       [
-        #"a.yaml:5: ReplicationSource/data: metadata.annotations.drover.internal/listn: unknown annotation; did you mean "drover.internal/listen"?"#
+        #"a.yaml:5: ReplicationSource/data: metadata.annotations.drover.internal/listn: "#
+          + #"unknown annotation; did you mean "drover.internal/listen"?"#
       ]
     ),
   ])

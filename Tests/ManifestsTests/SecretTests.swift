@@ -59,7 +59,8 @@ private let hexKey = String(repeating: "ab", count: 16)
       ])
     #expect(
       problems(of: named) == [
-        #"a.yaml:11: ReplicationSource/data: spec.rsyncTLS.keySecret: no Secret "key" in namespace "default" in the given files"#
+        #"a.yaml:11: ReplicationSource/data: spec.rsyncTLS.keySecret: no Secret "key" in "#
+          + #"namespace "default" in the given files"#
       ])
   }
 

@@ -1,4 +1,5 @@
-/// Bytes of a base64 text (RFC 4648, with padding; line breaks are skipped); nil when it is not one.
+/// Bytes of a base64 text (RFC 4648, with padding; line breaks are skipped); nil when it is not
+/// one.
 package func bytes(base64 text: String) -> [UInt8]? {
   var result: [UInt8] = []
   var group: UInt32 = 0

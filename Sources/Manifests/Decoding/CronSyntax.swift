@@ -1,4 +1,5 @@
-/// What a schedule may say: five cron fields or a nickname, as VolSync's parser (robfig/cron v3) reads it.
+/// What a schedule may say: five cron fields or a nickname, as VolSync's parser (robfig/cron v3)
+/// reads it.
 package enum CronSyntax {
   private struct Field {
     let name: String

@@ -1,9 +1,10 @@
 import Platform
 
-/// Reads the fields of one mapping, remembers which names it was asked for, and reports what is wrong.
+/// Reads the fields of one mapping, remembers which names it was asked for, and reports what is
+/// wrong.
 ///
-/// A wrong field gives nil and a problem, so that decoding goes on and finds the others. ``finish()`` reports
-/// the names nobody asked for. Confined to one thread.
+/// A wrong field gives nil and a problem, so that decoding goes on and finds the others.
+/// ``finish()`` reports the names nobody asked for. Confined to one thread.
 package final class FieldReader {
   package let node: YAMLNode
   /// The path of this mapping in its object; empty for the object itself.

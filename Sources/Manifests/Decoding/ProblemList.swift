@@ -1,4 +1,5 @@
-/// Collects everything that is wrong while manifests are decoded and checked. Confined to one thread.
+/// Collects everything that is wrong while manifests are decoded and checked. Confined to one
+/// thread.
 package final class ProblemList {
   package private(set) var problems: [Problem] = []
 
@@ -14,6 +15,18 @@ package final class ProblemList {
   }
 
   package func throwIfAny() throws(ManifestError) {
-    if !problems.isEmpty { throw .invalid(problems) }
+    if !problems.isEmpty { throw .invalid(sorted) }
+  }
+
+  /// By file, in the order in which files first came up, then by line.
+  package var sorted: [Problem] {
+    var order: [String: Int] = [:]
+    for problem in problems where order[problem.mark.file] == nil {
+      order[problem.mark.file] = order.count
+    }
+    let keyed = problems.enumerated().map { index, problem in
+      (order[problem.mark.file] ?? 0, problem.mark.line, index, problem)
+    }
+    return keyed.sorted { ($0.0, $0.1, $0.2) < ($1.0, $1.1, $1.2) }.map(\.3)
   }
 }

@@ -12,8 +12,8 @@ package func nearest(to word: String, in candidates: some Sequence<String>) -> S
   return best?.candidate
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours between two texts; `max + 1` when more
-/// than `max`.
+/// Insertions, deletions, replacements and swaps of neighbours between two texts; `max + 1` when
+/// more than `max`.
 func editDistance(_ a: String, _ b: String, max limit: Int) -> Int {
   let a = Array(a.utf8)
   let b = Array(b.utf8)

@@ -38,8 +38,8 @@ package protocol Manifest: Sendable {
   static var isNamespaced: Bool { get }
   var metadata: ObjectMetadata { get }
 
-  /// Decodes everything but `apiVersion`, `kind`, `metadata` and `status`, and reports what is wrong to
-  /// the reader; the result is used only when nothing was reported.
+  /// Decodes everything but `apiVersion`, `kind`, `metadata` and `status`, and reports what is
+  /// wrong to the reader; the result is used only when nothing was reported.
   init(metadata: ObjectMetadata, fields: FieldReader)
 }
 

@@ -1,19 +1,26 @@
 import Platform
 
+/// What became of one document.
+enum DecodedObject {
+  case object(LoadedObject)
+  /// Something is wrong in it, which has been reported.
+  case broken(ObjectKey)
+}
+
 /// Turns documents into objects of registered kinds.
 struct ObjectDecoder {
   let registry: KindRegistry
   let problems: ProblemList
 
-  /// Decodes one document; a `List` gives each of its items. Nothing is given for what is wrong.
-  func decode(_ document: YAMLNode) -> [LoadedObject] {
+  /// Decodes one document; a `List` gives each of its items. Nothing is given for what has no kind.
+  func decode(_ document: YAMLNode) -> [DecodedObject] {
     let fields = FieldReader(document, path: "", object: nil, problems: problems)
     guard case .mapping = document.content else { return [] }
     if fields.string("kind") == "List" { return decodeList(document) }
     return decodeObject(document).map { [$0] } ?? []
   }
 
-  private func decodeList(_ document: YAMLNode) -> [LoadedObject] {
+  private func decodeList(_ document: YAMLNode) -> [DecodedObject] {
     let fields = FieldReader(document, path: "", object: "List", problems: problems)
     fields.ignore("apiVersion", "kind", "metadata")
     let items = fields.objects("items")
@@ -21,7 +28,7 @@ struct ObjectDecoder {
     return items.compactMap { decodeObject($0.node) }
   }
 
-  private func decodeObject(_ node: YAMLNode) -> LoadedObject? {
+  private func decodeObject(_ node: YAMLNode) -> DecodedObject? {
     guard case .mapping = node.content else { return nil }
     let countBefore = problems.problems.count
     let unnamed = FieldReader(node, path: "", object: nil, problems: ProblemList())
@@ -35,9 +42,9 @@ struct ObjectDecoder {
     fields.ignore("status")
     let manifest = type.init(metadata: metadata, fields: fields)
     fields.finish()
-    guard problems.problems.count == countBefore else { return nil }
-    return LoadedObject(
-      manifest: manifest, document: named(node.jsonValue, metadata), mark: node.mark)
+    guard problems.problems.count == countBefore else { return .broken(manifest.key) }
+    let document = named(node.jsonValue, metadata)
+    return .object(LoadedObject(manifest: manifest, document: document, mark: node.mark))
   }
 
   private func type(of fields: FieldReader) -> (any Manifest.Type)? {
@@ -111,7 +118,7 @@ struct ObjectDecoder {
   }
 
   private func nameRule(_ allowsDots: Bool, _ lengthMax: Int) -> String {
-    "lower-case letters, digits and \(allowsDots ? "- or ." : "-"), a letter or digit at both ends, "
-      + "at most \(lengthMax) bytes"
+    "lower-case letters, digits and \(allowsDots ? "- or ." : "-"), a letter or digit at both "
+      + "ends, at most \(lengthMax) bytes"
   }
 }

@@ -97,7 +97,8 @@ package enum KeyFile {
       .map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// A fresh key as VolSync makes it: identity `volsync`, 64 random bytes in lower-case hex, no newline.
+  /// A fresh key as VolSync makes it: identity `volsync`, 64 random bytes in lower-case hex, no
+  /// newline.
   package static func generate() -> [UInt8] {
     Array("volsync:\(hex(SecureRandom.bytes(64)))".utf8)
   }

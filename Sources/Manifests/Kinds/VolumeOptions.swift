@@ -91,8 +91,8 @@ extension FieldReader {
   }
 }
 
-/// The mover options inline in most sections (VolSync reference 2.3). What concerns pods is accepted and has
-/// no meaning on a host.
+/// The mover options inline in most sections (VolSync reference 2.3). What concerns pods is
+/// accepted and has no meaning on a host.
 package struct MoverOptions: Sendable {
   package var serviceAccount: String?
   package var volumes: [MoverVolume] = []

@@ -89,7 +89,7 @@ package struct ReferenceCheck {
 
   private func checkSecret(_ name: Marked<String>, path: String, of object: some Replication) {
     let namespace = object.metadata.namespace
-    if set.find(Secret.self, name.value, in: namespace) != nil { return }
+    if contains(Secret.self, name.value, in: namespace) { return }
     reportMissing(Secret.self, name, path: path, of: object)
   }
 
@@ -101,14 +101,16 @@ package struct ReferenceCheck {
       return
     }
     let namespace = object.metadata.namespace
-    if set.find(PersistentVolumeClaim.self, name.value, in: namespace) != nil { return }
+    if contains(PersistentVolumeClaim.self, name.value, in: namespace) { return }
     reportMissing(PersistentVolumeClaim.self, name, path: path, of: object)
   }
 
   private func checkVolumeName(of claim: PersistentVolumeClaim) {
     guard let name = claim.volumeName else { return }
     guard let volume = set.find(PersistentVolume.self, name.value, in: nil) else {
-      reportMissing(PersistentVolume.self, name, path: "spec.volumeName", of: claim)
+      if !contains(PersistentVolume.self, name.value, in: nil) {
+        reportMissing(PersistentVolume.self, name, path: "spec.volumeName", of: claim)
+      }
       return
     }
     if let owner = volume.claim, owner != claim.key {
@@ -122,6 +124,12 @@ package struct ReferenceCheck {
         "is \(claim.volumeMode.rawValue), but that of the PersistentVolume \"\(name.value)\" is "
           + volume.volumeMode.rawValue, of: claim)
     }
+  }
+
+  private func contains<Kind: Manifest>(
+    _ type: Kind.Type, _ name: String, in namespace: String?
+  ) -> Bool {
+    set.contains(ObjectKey(kind: type.kind, namespace: namespace, name: name))
   }
 
   private func reportMissing<Kind: Manifest>(
@@ -152,10 +160,17 @@ package struct ReferenceCheck {
 }
 
 extension ManifestSet {
-  /// Whether a destination of the set gets a generated key Secret of that name. A user would copy it to
-  /// the namespace of the source; within one set it is found in every namespace.
+  /// Whether a destination of the set gets a generated key Secret of that name. A user would copy
+  /// it to the namespace of the source; within one set it is found in every namespace.
   package func generatesKey(named name: String) -> Bool {
-    all(ReplicationDestination.self).contains { destination in
+    // One that could not be decoded may well be the one.
+    if broken.contains(where: {
+      $0.kind == ReplicationDestination.kind
+        && ReferenceCheck.generatedKeyName(for: $0.name) == name
+    }) {
+      return true
+    }
+    return all(ReplicationDestination.self).contains { destination in
       guard case .rsyncTLS(let section)? = destination.mover else { return false }
       return section.keySecret == nil
         && ReferenceCheck.generatedKeyName(for: destination.metadata.name) == name

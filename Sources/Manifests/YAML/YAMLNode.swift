@@ -1,6 +1,7 @@
 package import Platform
 
-/// One node of a YAML document with the place where it stands. Aliases share the node of their anchor.
+/// One node of a YAML document with the place where it stands. Aliases share the node of their
+/// anchor.
 package final class YAMLNode: Sendable {
   package enum Content: Sendable {
     /// A plain scalar is resolved to null, bool, number or text; a quoted or block one is text.
@@ -76,7 +77,8 @@ package struct YAMLEntry: Sendable {
   package let value: YAMLNode
 }
 
-/// Null, boolean or number for the plain scalars that Kubernetes' YAML reader takes for one; text else.
+/// Null, boolean or number for the plain scalars that Kubernetes' YAML reader takes for one; text
+/// else.
 ///
 /// Source: YAML 1.1 types as read by `sigs.k8s.io/yaml`, without octal, sexagesimal and hexadecimal
 /// numbers, which stay text.

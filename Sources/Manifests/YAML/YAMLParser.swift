@@ -3,8 +3,9 @@ import Platform
 
 /// Parses every document of a YAML text into nodes with marks.
 ///
-/// Bounded by ``ManifestLimits``; aliases are counted with all they stand for, so that a small file cannot
-/// grow into a large tree. Tags other than the standard ones and merge keys are refused.
+/// Bounded by ``ManifestLimits``; aliases are counted with all they stand for, so that a small
+/// file cannot grow into a large tree. Tags other than the standard ones and merge keys are
+/// refused.
 package func parseYAML(_ text: [UInt8], file: String) throws(ManifestError) -> [YAMLNode] {
   guard text.count <= ManifestLimits.fileSizeBytesMax else {
     let limit = ManifestLimits.fileSizeBytesMax >> 20

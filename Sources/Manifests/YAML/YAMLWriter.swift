@@ -109,7 +109,8 @@ private struct YAMLWriter {
     return string.unicodeScalars.allSatisfy(isPlainScalar)
   }
 
-  /// Things like `2Gi`, `10.0.0.1` or `1m50s`: a digit first, letters or two dots later, nothing odd.
+  /// Things like `2Gi`, `10.0.0.1` or `1m50s`: a digit first, letters or two dots later, nothing
+  /// odd.
   private func isSafeNumberLike(_ string: String) -> Bool {
     guard let first = string.utf8.first, (0x31...0x39).contains(first) else { return false }
     let isWord = string.utf8.allSatisfy { byte in
