@@ -24,7 +24,7 @@ struct RunCommand: ParsableCommand {
   }
 
   @Option(
-    name: [.customShort("f"), .customLong("filename")], parsing: .singleValue,
+    name: [.customShort("f"), .customLong("filename")], parsing: .upToNextOption,
     help: ArgumentHelp(
       "A manifest file, a directory of them, or - for standard input; may be repeated.",
       valueName: "file"))
@@ -53,6 +53,8 @@ struct RunCommand: ParsableCommand {
 
   private static func perform(files: [String], output: Output?) -> ExitStatus {
     let log = RunLog()
+    // It holds keys until its movers have them.
+    StartedProcess.hideFromDumps()
     do {
       let movers = MoverRegistry<MoverRequest>.standard()
       let set = try ManifestLoader().load(files)

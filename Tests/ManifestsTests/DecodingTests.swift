@@ -144,6 +144,29 @@ func replacing(_ old: String, _ new: String) -> String {
     }
   }
 
+  @Test func namesAreLookedUpEvenWhenSomethingElseIsWrong() {
+    let claim = """
+      ---
+      apiVersion: v1
+      kind: PersistentVolumeClaim
+      metadata: {name: claim}
+      spec: {volumeName: gone, acessModes: []}
+      ---
+      apiVersion: v1
+      kind: PersistentVolumeClaim
+      metadata: {name: other}
+      spec: {volumeName: gone}
+
+      """
+    // The claim that could not be decoded is there all the same.
+    let found = problems(of: replacing("sourcePVC: /srv/data", "sourcePVC: claim") + claim)
+    #expect(found.count == 2)
+    #expect(found.first?.contains("did you mean \"accessModes\"?") == true)
+    #expect(
+      found.last == #"a.yaml:20: PersistentVolumeClaim/other: spec.volumeName: "#
+        + #"no PersistentVolume "gone" in the given files"#)
+  }
+
   @Test func toleratesWhatTheServerAdds() {
     let server = """
       name: data
