@@ -15,6 +15,7 @@ final class FileRebuild: @unchecked Sendable {
   private var basis: SharedDescriptor?
   private var target: SharedDescriptor?
   private(set) var temporaryName: String?
+  private(set) var directTarget: DirectTarget?
   private(set) var undo: UndoJournal?
   private var basisStatus = stat()
   private var segments: [UInt32: BasisSegment] = [:]
@@ -107,7 +108,9 @@ final class FileRebuild: @unchecked Sendable {
     let flags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC
     let raw = retryingOnInterrupt { openat(directory, name, flags, 0o600) }
     guard raw >= 0 else { throw .last("openat", name) }
-    target = SharedDescriptor(owning: raw)
+    let made = SharedDescriptor(owning: raw)
+    target = made
+    directTarget = DirectTarget(made, sizeBytes: sizeBytes)
     temporaryName = name
   }
 
