@@ -227,7 +227,12 @@ final class FileRebuild: @unchecked Sendable {
     guard let undo, basisSizeBytes > sizeBytes else { return }
     let buffer = UnsafeMutableRawBufferPointer.allocate(
       byteCount: Granularity.blockSize, alignment: 4096)
-    defer { buffer.deallocate() }
+    let record = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: UndoJournal.recordSize(Granularity.blockSize), alignment: 8)
+    defer {
+      buffer.deallocate()
+      record.deallocate()
+    }
     var offset = sizeBytes
     while offset < basisSizeBytes {
       let data = FileSystem.seekData(targetDescriptor, from: offset)
@@ -238,7 +243,10 @@ final class FileRebuild: @unchecked Sendable {
       let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
       let read = try FileIO.read(targetDescriptor, into: piece, at: offset)
       if read == 0 { break }
-      try undo.append(UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset)
+      let size = UndoJournal.encode(
+        UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset,
+        into: record.baseAddress.unsafelyUnwrapped)
+      try undo.append(UnsafeRawBufferPointer(rebasing: record[..<size]))
       offset += Int64(read)
     }
     try undo.synchronize()
