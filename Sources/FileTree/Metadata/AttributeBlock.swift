@@ -5,6 +5,9 @@ import Platform
 ///
 /// Sorted by name; for each: u16 length of the name, name, u32 length of the value, value; little-endian.
 package enum AttributeBlock {
+  /// What the names of ACLs begin with.
+  package static let listPrefix = "system.posix_acl_"
+
   /// Whether an attribute is part of a replica. `system.` holds the ACLs and things that belong to the
   /// file system; without privilege only `user.` and ACLs can be read and set.
   static func isReplicated(_ name: UnsafeRawBufferPointer, privileged: Bool) -> Bool {

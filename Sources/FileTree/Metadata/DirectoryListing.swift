@@ -85,6 +85,14 @@ package func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPoint
 }
 
 extension DirectoryListing {
+  /// A listing of which the directory itself, without a name, is the only entry: how the root of a tree
+  /// enters a digest.
+  package func ownEntryListing() -> DirectoryListing {
+    let own = DirectoryListing(path: path)
+    own.append(directory, from: self)
+    return own
+  }
+
   /// Appends a copy of an entry of another listing with all that it points to.
   package func append(_ entry: Entry, from other: DirectoryListing) {
     var copy = entry

@@ -11,6 +11,7 @@ final class SegmentAssembly {
   private let block = UnsafeMutableRawBufferPointer.allocate(
     byteCount: Granularity.blockSize, alignment: 4096)
   private let writes: InPlaceWriter
+  private let staged = StagedWriter()
   private var rebuild: FileRebuild?
   private var segment: FileRebuild.BasisSegment?
   private var position: Int64 = 0
@@ -119,7 +120,7 @@ final class SegmentAssembly {
     }
     try endPatch()
     try keep(upTo: segment.layout.end)
-    if rebuild.isInPlace { try writes.flush() }
+    if rebuild.isInPlace { try writes.flush() } else { try staged.flush() }
     return proof.finish()[..<SegmentProof.size].elementsEqual(sent)
   }
 
@@ -172,8 +173,8 @@ final class SegmentAssembly {
     guard isDirty else { return }
     if rebuild.isInPlace {
       try writes.write(bytes, at: start, isZero: isZero)
-    } else if !isZero {
-      try FileIO.write(rebuild.targetDescriptor, bytes, at: start)
+    } else if !isZero, let target = rebuild.directTarget {
+      try staged.write(bytes, at: start, to: target)
     }
   }
 
