@@ -32,7 +32,7 @@ struct VolumeComparison {
       let hasSize = a.sizeBytes != b.sizeBytes
       report.tell(
         TreeDifference(
-          path: Array(".".utf8), change: hasSize ? ">fcs......." : ">fc........",
+          path: Array(".".utf8), change: hasSize ? ">f.s......." : ">fc........",
           reasons: reasons))
     }
     return report.outcome

@@ -8,7 +8,6 @@ import Platform
 /// Confined to one thread.
 package final class AttributeWriter {
   private let userID = geteuid()
-  private let groupID = getegid()
   private let onProblem: (_ path: [UInt8], _ message: String) -> Void
   private let names = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 8)
   /// Entries whose owner could not be set; told once, at the end of the run.
@@ -26,12 +25,18 @@ package final class AttributeWriter {
     case name(directory: Int32, UnsafePointer<CChar>, procPath: UnsafePointer<CChar>)
   }
 
-  /// Sets all attributes of a file that was just made through `descriptor`, owned by this process.
+  /// Sets all attributes of an open file. A new one often has the right owner already; the group may be
+  /// that of a directory with the setgid bit.
   package func apply(
-    _ entry: Entry, in listing: DirectoryListing, toNew descriptor: Int32, path: () -> [UInt8]
+    _ entry: Entry, in listing: DirectoryListing, to descriptor: Int32, path: () -> [UInt8]
   ) {
     let subject = Subject.descriptor(descriptor)
-    if entry.userID != userID || entry.groupID != groupID { setOwner(entry, subject, path) }
+    var status = stat()
+    if fstat(descriptor, &status) != 0 || status.st_uid != entry.userID
+      || status.st_gid != entry.groupID
+    {
+      setOwner(entry, subject, path)
+    }
     if fchmod(descriptor, mode_t(entry.mode)) != 0 { problem("fchmod", path) }
     setAttributes(entry, in: listing, subject, path)
     setTime(entry, descriptor, path)

@@ -184,7 +184,7 @@ final class ReceiverLane {
       throw ReplicationError.file(error, path: path())
     }
     writer.attributes.apply(
-      entry, in: listing, toNew: rebuild.targetDescriptor, path: path)
+      entry, in: listing, to: rebuild.targetDescriptor, path: path)
     if let temporary = rebuild.temporaryName {
       try writer.rename(parent, temporary, to: name, path: path)
     }

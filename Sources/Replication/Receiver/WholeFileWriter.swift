@@ -132,7 +132,7 @@ final class WholeFileWriter {
     let (writer, listing) = try tree(file)
     let entry = completion.finalEntry(file, end, tell: builder)
     func path() -> [UInt8] { file.path }
-    writer.attributes.apply(entry, in: listing, toNew: descriptor, path: path)
+    writer.attributes.apply(entry, in: listing, to: descriptor, path: path)
     try writer.rename(parent, temporary, to: listing.cName(of: entry), path: path)
     try completion.done(file, tell: builder)
   }
