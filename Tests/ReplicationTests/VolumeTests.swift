@@ -226,7 +226,13 @@ struct ImagePair {
       directory: parent.raw, name: name, targetName: Array("target".utf8), sizeBytes: 200_000,
       modifiedSeconds: 1, modifiedNanoseconds: 2)
     for start in [0, 65_536, 131_072] {
-      try old[start..<start + 60_000].withUnsafeBytes { try undo.append($0, at: Int64(start)) }
+      var record = [UInt8](repeating: 0, count: UndoJournal.recordSize(60_000))
+      let size = old[start..<start + 60_000].withUnsafeBytes { data in
+        record.withUnsafeMutableBytes { target in
+          UndoJournal.encode(data, at: Int64(start), into: target.baseAddress.unsafelyUnwrapped)
+        }
+      }
+      try record[..<size].withUnsafeBytes { try undo.append($0) }
     }
     try undo.synchronize()
     let whole = try ByteFiles.read(Array(directory.path(name).utf8))

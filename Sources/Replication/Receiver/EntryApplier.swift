@@ -272,6 +272,10 @@ final class EntryApplier {
     }
     let mustSeparate = (local?.linkPath.count ?? 0) > 0
     let isInPlace = state.flags.contains(.inPlace) && basis.isTarget && !mustSeparate
+    if !basis.isTarget {
+      let earlier = Array(PartialName.earlier(for: [UInt8](part.name(of: entry))).utf8)
+      try journal?.append(.deletion(.own, directory: part.path, name: earlier))
+    }
     if isInPlace {
       let undo = Array(PartialName.undo(for: basis.name).utf8)
       try journal?.append(.deletion(.undo, directory: part.path, name: undo))

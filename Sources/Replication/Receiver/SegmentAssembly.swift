@@ -1,6 +1,7 @@
 import Cryptography
 import DeltaCoding
 import FileTree
+import Glibc
 import Platform
 
 /// Rebuilds one segment on one lane from what comes and what the basis holds, block by block, and tags
@@ -129,6 +130,15 @@ final class SegmentAssembly {
     rebuild = nil
     segment = nil
     patch = nil
+  }
+
+  /// Removes the temporary file of the segment under way.
+  func discard(_ writer: TreeWriter?) {
+    // A directory that cannot be opened any more holds nothing to remove.
+    guard let rebuild, let name = rebuild.temporaryName, let listing = rebuild.file.listing,
+      let parent = try? writer?.directories.descriptor(of: listing.path)
+    else { return }
+    _ = unlinkat(parent, name, 0)
   }
 
   // MARK: Blocks

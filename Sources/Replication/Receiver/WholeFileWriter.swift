@@ -57,6 +57,18 @@ final class WholeFileWriter {
     return (SharedDescriptor(owning: raw), temporary)
   }
 
+  /// Removes all unfinished files of this lane.
+  func discard() {
+    for (request, assembly) in open {
+      // A request that is gone has no file any more.
+      guard let file = try? completion.pending.file(request), let listing = file.listing,
+        let parent = try? writer?.directories.descriptor(of: listing.path)
+      else { continue }
+      _ = unlinkat(parent, assembly.temporary, 0)
+    }
+    open.removeAll()
+  }
+
   /// A file that came in one frame.
   func writeSmall(
     _ file: PendingFile, _ end: FileEnd, _ bytes: UnsafeRawBufferPointer
