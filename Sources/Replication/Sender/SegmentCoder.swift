@@ -205,7 +205,11 @@ final class SegmentCoder {
     guard file.basisSizeBytes > 0, file.shouldTryRolling(segment: layout.segment) else {
       return nil
     }
-    let long = runs.filter { !$0.isZero && $0.pageCount >= SegmentCoder.rollingPageCountMin }
+    // What stands behind the end of the basis is new rather than moved.
+    let basisPages = Granularity.pageCount(layout.basisSize)
+    let long = runs.filter {
+      !$0.isZero && $0.pageCount >= SegmentCoder.rollingPageCountMin && $0.firstPage < basisPages
+    }
     let pages = long.reduce(0) { $0 + $1.pageCount }
     guard let first = long.first, let last = long.last,
       pages >= 64 || pages * 4 >= Granularity.pageCount(layout.size)
