@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// A pthread mutex. `Synchronization.Mutex` is not used: the thread sanitizer misreads it on Linux.
