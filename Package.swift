@@ -18,8 +18,6 @@ let testSettings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
-let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -50,8 +48,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
   ],
   targets: [
     // 0: C
@@ -118,20 +114,20 @@ let package = Package(
 
     // Tests
     .target(
-      name: "TestSupport", dependencies: ["Platform", "FileTree", "Transport", "Pipelines"],
+      name: "TestSupport", dependencies: ["Platform", "CPlatform"],
       path: "Tests/TestSupport", swiftSettings: testSettings),
     tests(of: "Platform"),
-    tests(of: "Cryptography"),
-    tests(of: "Compression"),
-    tests(of: "Pipelines"),
-    tests(of: "FileTree"),
-    tests(of: "TreeComparison", ["FileTree"]),
-    tests(of: "DeltaCoding", ["Cryptography"]),
-    tests(of: "Transport"),
-    tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography"]),
-    tests(of: "Manifests"),
-    tests(of: "Control", ["Manifests"]),
-    tests(of: "Movers", ["Control", "Manifests", "Supervision", "Volumes"]),
+    tests(of: "Cryptography", ["Platform"]),
+    tests(of: "Compression", ["Platform"]),
+    tests(of: "Pipelines", ["Platform"]),
+    tests(of: "FileTree", ["Platform"]),
+    tests(of: "TreeComparison", ["FileTree", "Platform"]),
+    tests(of: "DeltaCoding", ["Cryptography", "Platform"]),
+    tests(of: "Transport", ["Platform"]),
+    tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
+    tests(of: "Manifests", ["Platform"]),
+    tests(of: "Control", ["Manifests", "Platform"]),
+    tests(of: "Movers", ["Control", "Manifests", "Supervision", "Volumes", "Replication", "Platform"]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["TestSupport", "Platform"],
       swiftSettings: testSettings),

@@ -63,3 +63,5 @@ int64_t drover_thread_cpu_ns(void);
 int drover_terminal_columns(int fd);
 int drover_set_cloexec(int fd, int on);
 char *const *drover_environ(void);
+
+#include "Spawn.h"

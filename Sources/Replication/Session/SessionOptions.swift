@@ -1,5 +1,4 @@
 package import FileTree
-package import Platform
 
 /// How literals are compressed on the wire.
 package enum CompressionChoice: Sendable, Equatable {
@@ -41,6 +40,8 @@ package struct SendOptions: Sendable {
 package struct ReceiveOptions: Sendable {
   /// The destination: a directory, a block device or a raw image.
   package var root: String
+  /// Where the undo journal of a block device stands; nil for the default.
+  package var undoDirectory: String?
 
   package init(root: String) { self.root = root }
 }

@@ -1,0 +1,110 @@
+import Glibc
+import Platform
+
+/// What `drover-benchmarks replicate` is asked to do.
+struct ReplicateArguments {
+  var work = "/var/tmp/drover-benchmarks"
+  var roundCount = 3
+  var drover = ""
+  var thresholds = "Benchmarks/Thresholds/replicate.json"
+  var seed: UInt64 = 20
+  var scenarios: [Scenario] = []
+}
+
+/// What `drover-benchmarks machine` is asked to do.
+struct MachineArguments {
+  var work = "/var/tmp/drover-benchmarks"
+  /// The tree that is walked.
+  var tree = "/usr"
+  var roundCount = 5
+}
+
+enum Arguments {
+  case machine(MachineArguments)
+  case replicate(ReplicateArguments)
+  case help
+
+  static let usage = """
+    drover-benchmarks machine [--work DIR] [--tree DIR] [--rounds N]
+      The limits of this machine: walk, hashes, zstd, TLS, file copy, small files.
+
+    drover-benchmarks replicate [--work DIR] [--rounds N] [--drover FILE] [--thresholds FILE]
+                                [--seed N] [SCENARIO…]
+      Drover and rsync + stunnel side by side, between two network namespaces. Needs root, about
+      20 GB below DIR (default: /var/tmp/drover-benchmarks), and a quiet machine.
+      Scenarios (default: all): \(Scenario.all.map(\.name).joined(separator: " "))
+
+    One JSON line per run on standard output and in DIR/results.jsonl; then the medians.
+    Exit codes: 0 every bound is kept, 1 failed, 2 usage, 4 a bound is missed or a copy differs.
+    """
+
+  init(parsing arguments: [String]) throws {
+    var rest = arguments[...]
+    switch rest.popFirst() {
+    case "machine": self = .machine(try MachineArguments(parsing: &rest))
+    case "replicate": self = .replicate(try ReplicateArguments(parsing: &rest))
+    case "--help", "-h", "help": self = .help
+    case let other:
+      throw BenchmarkError("\(other ?? "nothing") is no benchmark; see --help", kind: .usage)
+    }
+  }
+}
+
+extension MachineArguments {
+  init(parsing rest: inout ArraySlice<String>) throws {
+    while let argument = rest.popFirst() {
+      switch argument {
+      case "--work": work = try value(of: argument, &rest)
+      case "--tree": tree = try value(of: argument, &rest)
+      case "--rounds": roundCount = try count(of: argument, &rest)
+      default: throw BenchmarkError("\(argument) is no option; see --help", kind: .usage)
+      }
+    }
+  }
+}
+
+extension ReplicateArguments {
+  init(parsing rest: inout ArraySlice<String>) throws {
+    while let argument = rest.popFirst() {
+      switch argument {
+      case "--work": work = try value(of: argument, &rest)
+      case "--drover": drover = try value(of: argument, &rest)
+      case "--thresholds": thresholds = try value(of: argument, &rest)
+      case "--rounds": roundCount = try count(of: argument, &rest)
+      case "--seed": seed = UInt64(try count(of: argument, &rest))
+      default:
+        guard let scenario = Scenario.all.first(where: { $0.name == argument }) else {
+          throw BenchmarkError("\(argument) is no scenario; see --help", kind: .usage)
+        }
+        scenarios.append(scenario)
+      }
+    }
+    if scenarios.isEmpty { scenarios = Scenario.all }
+    if drover.isEmpty { drover = try ReplicateArguments.binaryBesideThisOne() }
+    guard access(drover, X_OK) == 0 else {
+      throw BenchmarkError("\(drover) is missing: build it, or name one by --drover", kind: .usage)
+    }
+  }
+
+  /// `DROVER_BINARY`, or `drover` in the folder of this executable.
+  private static func binaryBesideThisOne() throws -> String {
+    if let named = getenv("DROVER_BINARY") { return String(cString: named) }
+    let own = try ChildProcess.capture(["readlink", "/proc/\(getpid())/exe"])
+    guard let end = own.lastIndex(of: "/") else { return "drover" }
+    return own[..<end] + "/drover"
+  }
+}
+
+private func value(of option: String, _ rest: inout ArraySlice<String>) throws -> String {
+  guard let value = rest.popFirst() else {
+    throw BenchmarkError("\(option) needs a value", kind: .usage)
+  }
+  return value
+}
+
+private func count(of option: String, _ rest: inout ArraySlice<String>) throws -> Int {
+  guard let number = Int(try value(of: option, &rest)), (1...1000).contains(number) else {
+    throw BenchmarkError("\(option) needs a number from 1 to 1000", kind: .usage)
+  }
+  return number
+}

@@ -1,0 +1,87 @@
+/// What the YAML of VolSync cannot say about a host: annotations of one prefix.
+package enum Annotation: String, CaseIterable, Sendable {
+  case listen
+  case allowEmptySource = "allow-empty-source"
+  case waitForSchedule = "wait-for-schedule"
+  case jitter
+  case timeZone = "time-zone"
+  case destinations
+  case imageRetain = "image-retain"
+  case hookBefore = "hook-before"
+  case hookAfter = "hook-after"
+  case hookTimeout = "hook-timeout"
+  case hookOnError = "hook-on-error"
+  case guardLevel = "guard"
+
+  package static let prefix = "drover.internal/"
+
+  package var name: String { Annotation.prefix + rawValue }
+
+  /// Annotations that a run acts on; the others are known names whose time comes later.
+  private var isServed: Bool { self == .listen || self == .allowEmptySource }
+
+  /// Reports unknown names of the prefix, names that are not served, and values out of shape.
+  static func check(_ annotations: [String: Marked<String>], _ fields: FieldReader) {
+    for (name, value) in annotations where name.hasPrefix(prefix) {
+      let path = fields.pathOf("annotations") + ".\(name)"
+      guard let annotation = allCases.first(where: { $0.name == name }) else {
+        fields.report(
+          value.mark, path, "unknown annotation",
+          suggestion: nearest(to: name, in: allCases.map(\.name)))
+        continue
+      }
+      if !annotation.isServed { fields.report(value.mark, path, "is not served yet: remove it") }
+      if let problem = annotation.problem(in: value.value) {
+        fields.report(value.mark, path, problem)
+      }
+    }
+  }
+
+  private func problem(in value: String) -> String? {
+    switch self {
+    case .allowEmptySource:
+      ["true", "false"].contains(value) ? nil : "must be \"true\" or \"false\", not \"\(value)\""
+    case .listen:
+      HostPort(value) == nil
+        ? "\"\(value)\" is not address:port: write for instance \"127.0.0.1:8000\" or \"[::]:8000\""
+        : nil
+    default: nil
+    }
+  }
+}
+
+extension ObjectMetadata {
+  /// The value of one of Drover's annotations.
+  package subscript(annotation: Annotation) -> String? { annotations[annotation.name]?.value }
+}
+
+/// An address to listen on or connect to, with its port; IPv6 literals stand in brackets.
+package struct HostPort: Sendable, Equatable, CustomStringConvertible {
+  package var host: String
+  /// 0 asks for a free port.
+  package var port: UInt16
+
+  package init(host: String, port: UInt16) {
+    self.host = host
+    self.port = port
+  }
+
+  /// Nil when the text is not `host:port` or `[ipv6]:port`.
+  package init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":") else { return nil }
+    let digits = text[text.index(after: colon)...]
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits) else {
+      return nil
+    }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") {
+      host = host.dropFirst().dropLast()
+    } else if host.contains(":") {
+      return nil
+    }
+    guard !host.isEmpty, !host.contains(where: \.isWhitespace) else { return nil }
+    self.init(host: String(host), port: port)
+  }
+
+  package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}

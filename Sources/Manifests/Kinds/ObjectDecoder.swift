@@ -1,0 +1,124 @@
+import Platform
+
+/// What became of one document.
+enum DecodedObject {
+  case object(LoadedObject)
+  /// Something is wrong in it, which has been reported.
+  case broken(ObjectKey)
+}
+
+/// Turns documents into objects of registered kinds.
+struct ObjectDecoder {
+  let registry: KindRegistry
+  let problems: ProblemList
+
+  /// Decodes one document; a `List` gives each of its items. Nothing is given for what has no kind.
+  func decode(_ document: YAMLNode) -> [DecodedObject] {
+    let fields = FieldReader(document, path: "", object: nil, problems: problems)
+    guard case .mapping = document.content else { return [] }
+    if fields.string("kind") == "List" { return decodeList(document) }
+    return decodeObject(document).map { [$0] } ?? []
+  }
+
+  private func decodeList(_ document: YAMLNode) -> [DecodedObject] {
+    let fields = FieldReader(document, path: "", object: "List", problems: problems)
+    fields.ignore("apiVersion", "kind", "metadata")
+    let items = fields.objects("items")
+    fields.finish()
+    return items.compactMap { decodeObject($0.node) }
+  }
+
+  private func decodeObject(_ node: YAMLNode) -> DecodedObject? {
+    guard case .mapping = node.content else { return nil }
+    let countBefore = problems.problems.count
+    let unnamed = FieldReader(node, path: "", object: nil, problems: ProblemList())
+    let name = unnamed.object("metadata")?.string("name")
+    let label = unnamed.string("kind").map { kind in name.map { "\(kind)/\($0)" } ?? kind }
+
+    let fields = FieldReader(node, path: "", object: label, problems: problems)
+    guard let type = type(of: fields) else { return nil }
+    let metadata = decodeMetadata(fields, isNamespaced: type.isNamespaced)
+    // What the API server adds; its own status is kept elsewhere.
+    fields.ignore("status")
+    let manifest = type.init(metadata: metadata, fields: fields)
+    fields.finish()
+    guard problems.problems.count == countBefore else { return .broken(manifest.key) }
+    let document = named(node.jsonValue, metadata)
+    return .object(LoadedObject(manifest: manifest, document: document, mark: node.mark))
+  }
+
+  private func type(of fields: FieldReader) -> (any Manifest.Type)? {
+    let apiVersion = fields.requiredString("apiVersion")
+    guard let kind = fields.requiredString("kind") else { return nil }
+    guard let type = registry[kind] else {
+      fields.report(
+        "kind", "no kind \"\(kind)\" is known here",
+        suggestion: nearest(to: kind, in: registry.kindNames))
+      return nil
+    }
+    if let apiVersion, apiVersion != type.apiVersion {
+      fields.report(
+        "apiVersion", "\"\(apiVersion)\" is not the version of \(kind)", suggestion: type.apiVersion
+      )
+    }
+    return type
+  }
+
+  /// The object as it was written, with the namespace it ended up in.
+  private func named(_ value: JSONValue, _ metadata: ObjectMetadata) -> JSONObject {
+    var document = value.objectValue ?? JSONObject()
+    guard let namespace = metadata.namespace, var fields = document["metadata"]?.objectValue else {
+      return document
+    }
+    fields["namespace"] = .string(namespace)
+    document["metadata"] = .object(fields)
+    return document
+  }
+
+  // MARK: metadata
+
+  private func decodeMetadata(_ object: FieldReader, isNamespaced: Bool) -> ObjectMetadata {
+    guard let fields = object.object("metadata") else {
+      object.report("metadata", "is required, with a name")
+      return ObjectMetadata(name: "", namespace: nil)
+    }
+    let name = fields.requiredString("name") ?? ""
+    if !name.isEmpty, let problem = nameProblem(name, lengthMax: 253, allowsDots: true) {
+      fields.report("name", problem)
+    }
+    let namespace = fields.string("namespace") ?? "default"
+    if let problem = nameProblem(namespace, lengthMax: 63, allowsDots: false) {
+      fields.report("namespace", problem)
+    }
+    var metadata = ObjectMetadata(name: name, namespace: isNamespaced ? namespace : nil)
+    metadata.labels = fields.stringMap("labels").mapValues(\.value)
+    metadata.annotations = fields.stringMap("annotations")
+    fields.ignore(
+      "uid", "resourceVersion", "generation", "generateName", "creationTimestamp",
+      "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences", "finalizers",
+      "managedFields", "selfLink")
+    fields.finish()
+    Annotation.check(metadata.annotations, fields)
+    return metadata
+  }
+
+  /// Source: Kubernetes object names (RFC 1123 labels and subdomains).
+  private func nameProblem(_ name: String, lengthMax: Int, allowsDots: Bool) -> String? {
+    let isWord = { (byte: UInt8) in
+      (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte)
+    }
+    let bytes = Array(name.utf8)
+    guard let first = bytes.first, let last = bytes.last, isWord(first), isWord(last),
+      bytes.count <= lengthMax
+    else { return "\"\(name)\" is not a name: \(nameRule(allowsDots, lengthMax))" }
+    let allowed = bytes.allSatisfy {
+      isWord($0) || $0 == UInt8(ascii: "-") || (allowsDots && $0 == UInt8(ascii: "."))
+    }
+    return allowed ? nil : "\"\(name)\" is not a name: \(nameRule(allowsDots, lengthMax))"
+  }
+
+  private func nameRule(_ allowsDots: Bool, _ lengthMax: Int) -> String {
+    "lower-case letters, digits and \(allowsDots ? "- or ." : "-"), a letter or digit at both "
+      + "ends, at most \(lengthMax) bytes"
+  }
+}

@@ -1,0 +1,84 @@
+import Glibc
+import Platform
+
+/// Reads manifests from files, directories and standard input.
+package struct ManifestLoader {
+  private let registry: KindRegistry
+
+  package init(registry: KindRegistry = .standard) { self.registry = registry }
+
+  /// Reads everything and decodes it; all that is wrong in all files is thrown at once.
+  ///
+  /// A path is a file, `-` for standard input, or a directory, of which the files `*.yaml`,
+  /// `*.yml` and `*.json` are taken in the order of their names.
+  /// - Throws: ``ManifestError``.
+  package func load(_ paths: [String]) throws(ManifestError) -> ManifestSet {
+    var files: [(name: String, text: [UInt8])] = []
+    for path in paths {
+      for file in try ManifestLoader.files(at: path) {
+        do {
+          let text = try SmallFile.read(file, sizeBytesMax: ManifestLimits.fileSizeBytesMax)
+          files.append((file == "-" ? "<stdin>" : file, text))
+        } catch {
+          throw .unreadable(error)
+        }
+      }
+    }
+    return try decode(files)
+  }
+
+  /// Decodes texts that have been read already.
+  package func decode(_ files: [(name: String, text: [UInt8])]) throws(ManifestError) -> ManifestSet
+  {
+    let problems = ProblemList()
+    let decoder = ObjectDecoder(registry: registry, problems: problems)
+    var set = ManifestSet()
+    for file in files {
+      let documents: [YAMLNode]
+      do {
+        documents = try parseYAML(file.text, file: file.name)
+      } catch {
+        problems.add(contentsOf: error)
+        continue
+      }
+      for decoded in documents.flatMap(decoder.decode) {
+        switch decoded {
+        case .broken(let key): set.insertBroken(key)
+        case .object(let object):
+          guard let first = set.insert(object) else { continue }
+          problems.add(
+            Problem(
+              object.mark, object: "\(object.key.kind)/\(object.key.name)",
+              "the object stands twice, first in \(first.mark.file):\(first.mark.line)"))
+        }
+      }
+    }
+    // All that is wrong is told at once, so names are looked up even now.
+    if !problems.problems.isEmpty { ReferenceCheck(set, problems: problems).checkAll() }
+    try problems.throwIfAny()
+    return set
+  }
+
+  private static func files(at path: String) throws(ManifestError) -> [String] {
+    guard path != "-" else { return [path] }
+    guard let directory = opendir(path) else {
+      if errno == ENOTDIR { return [path] }
+      throw .unreadable(.last("opendir", path))
+    }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { buffer in
+        String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard [".yaml", ".yml", ".json"].contains(where: name.hasSuffix), !name.hasPrefix(".") else {
+        continue
+      }
+      guard names.count < ManifestLimits.directoryFileCountMax else {
+        throw .unreadable(PlatformError("readdir", path, errno: E2BIG))
+      }
+      names.append(name)
+    }
+    return names.sorted().map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
+  }
+}

@@ -1,0 +1,56 @@
+package import Platform
+
+/// A decoded object with the document it came from.
+package struct LoadedObject: Sendable {
+  package let manifest: any Manifest
+  /// The object as it was written, with its namespace filled in.
+  package let document: JSONObject
+  package let mark: Mark
+
+  package var key: ObjectKey { manifest.key }
+
+  /// The document with `status` in place of the one it had, for printing.
+  package func document(status: JSONObject) -> JSONValue {
+    var result = document
+    result["status"] = status.members.isEmpty ? nil : .object(status)
+    return .object(result)
+  }
+}
+
+/// All objects of all given files, in their order.
+package struct ManifestSet: Sendable {
+  package private(set) var objects: [LoadedObject] = []
+  private var byKey: [ObjectKey: Int] = [:]
+  private(set) var broken: Set<ObjectKey> = []
+
+  package init() {}
+
+  /// Adds an object; gives the one that has its key already, and then adds nothing.
+  package mutating func insert(_ object: LoadedObject) -> LoadedObject? {
+    if let index = byKey[object.key] { return objects[index] }
+    byKey[object.key] = objects.count
+    objects.append(object)
+    return nil
+  }
+
+  /// Remembers an object that could not be decoded, so that references to it are not called
+  /// missing.
+  mutating func insertBroken(_ key: ObjectKey) { broken.insert(key) }
+
+  /// Whether an object of that key is there, decoded or not.
+  func contains(_ key: ObjectKey) -> Bool { byKey[key] != nil || broken.contains(key) }
+
+  package func object(_ key: ObjectKey) -> LoadedObject? { byKey[key].map { objects[$0] } }
+
+  /// The objects of one kind, in their order.
+  package func all<Kind: Manifest>(_ type: Kind.Type) -> [Kind] {
+    objects.compactMap { $0.manifest as? Kind }
+  }
+
+  /// The object of a kind by name; `namespace` is nil for kinds of the whole cluster.
+  package func find<Kind: Manifest>(_ type: Kind.Type, _ name: String, in namespace: String?)
+    -> Kind?
+  {
+    object(ObjectKey(kind: type.kind, namespace: namespace, name: name))?.manifest as? Kind
+  }
+}

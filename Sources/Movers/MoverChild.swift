@@ -1,0 +1,82 @@
+package import Platform
+import Replication
+import Supervision
+
+/// The work of one section inside a mover's child; others join by ``MoverChild/register(_:_:)``.
+package protocol ChildWork: Sendable {
+  /// Does the job to its end; blocks. The number of entries that could not be read or applied.
+  func run(_ job: JSONObject, events: @escaping @Sendable (MoverEvent) -> Void) throws -> Int64
+
+  /// Ends ``run(_:events:)`` soon; from any thread, also before it.
+  func cancel()
+}
+
+/// The main loop of `drover mover`: one job, its events, one exit code.
+package struct MoverChild {
+  private var works: [String: any ChildWork] = [:]
+
+  package init() {}
+
+  /// Lets `work` do the jobs of a section, once.
+  package mutating func register(_ section: String, _ work: any ChildWork) {
+    precondition(works[section] == nil, "the section \(section) is registered twice")
+    works[section] = work
+  }
+
+  /// Reads the job from descriptor 3, tells events on descriptor 4, and handles SIGTERM by
+  /// cancelling.
+  ///
+  /// Called once, before other threads are started.
+  package func runFromDescriptors() -> ExitStatus {
+    StartedProcess.hideFromDumps()
+    let side = ChildSide()
+    let works = Array(works.values)
+    TerminationSignals.handle { for work in works { work.cancel() } }
+    return run({ try ChildSide.readJob() }, emit: { side.emit($0.document) })
+  }
+
+  /// Does the job that `readJob` gives.
+  package func run(
+    _ readJob: () throws -> JSONObject, emit: @escaping @Sendable (MoverEvent) -> Void
+  ) -> ExitStatus {
+    do {
+      let job = try MoverJob(try readJob())
+      guard let work = works[job.section] else {
+        throw SupervisionError.badJob("nobody serves \(job.section)")
+      }
+      let lock = try job.lockPath.map { try RunLock(taking: $0) }
+      let partialCount = try withExtendedLifetime(lock) {
+        try work.run(job.job, events: emit)
+      }
+      return partialCount == 0 ? .done : .partial
+    } catch {
+      let event = MoverEvent(error)
+      emit(event)
+      guard case .failure(let kind, _, _) = event else { return .failed }
+      return ExitStatus(kind)
+    }
+  }
+}
+
+/// The work of the section `rsyncTLS`: a job for the replication engine.
+package struct RsyncTLSWork: ChildWork {
+  private let engine: any ReplicationEngine
+
+  package init(engine: any ReplicationEngine) { self.engine = engine }
+
+  package func run(
+    _ job: JSONObject, events: @escaping @Sendable (MoverEvent) -> Void
+  ) throws -> Int64 {
+    let job = try RsyncTLSJob(job)
+    let summary =
+      switch job.direction {
+      case .send: try engine.send(job) { events(MoverEvent($0)) }
+      case .receive:
+        try engine.receive(job, events: { events(MoverEvent($0)) }) { events(.listening($0)) }
+      }
+    events(.summary(summary))
+    return summary.warningCount
+  }
+
+  package func cancel() { engine.cancel() }
+}

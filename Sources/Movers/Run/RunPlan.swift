@@ -1,0 +1,51 @@
+package import Control
+package import Manifests
+package import Platform
+
+/// What a run of given files will do: a value that is complete before anything starts.
+package struct RunPlan: Sendable {
+  package var destinations: [RunEnd] = []
+  package var sources: [RunEnd] = []
+  /// Replications that do not run: paused ones, and sources whose destination is paused.
+  package var skipped: [RunEnd] = []
+  /// Objects with a status, in the order of the files.
+  package var order: [ObjectKey] = []
+}
+
+/// One end of one replication, ready to run.
+package struct RunEnd: Sendable {
+  package var object: LoadedObject
+  package var spec: SyncSpec
+  /// The field of `spec` that names the mover.
+  package var section: String
+  package var job: RsyncTLSJob
+  /// Published when the key was made for this end.
+  package var generatedKeySecret: String?
+  /// The destination of the same plan that a source sends to.
+  package var peer: ObjectKey?
+
+  package var key: ObjectKey { object.key }
+}
+
+/// Why nothing was started.
+package enum RunError: DroverError {
+  /// The files ask for something that is wrong or not served.
+  case invalid([Problem])
+  /// The files are right; volumes of this host are not.
+  case volumes([Problem])
+
+  package var kind: FailureKind {
+    switch self {
+    case .invalid: .usage
+    case .volumes: .notFound
+    }
+  }
+
+  package var problems: [Problem] {
+    switch self {
+    case .invalid(let problems), .volumes(let problems): problems
+    }
+  }
+
+  package var message: String { problems.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,221 @@
+package import Control
+package import Manifests
+package import Platform
+
+/// What is told while a run goes on.
+package enum RunNotice: Sendable {
+  case event(MoverEvent)
+  case retrying(MoverFailure, attempt: Int, delaySeconds: Double)
+  case completed
+  /// The end is not run again.
+  case failed(MoverFailure)
+}
+
+/// How a run ended.
+package struct RunReport: Sendable {
+  /// The objects with their new status, in the order of the files.
+  package var objects: [JSONValue]
+  package var exitStatus: ExitStatus
+}
+
+/// What a mover is made from.
+package struct MoverRequest: Sendable {
+  package var end: RunEnd
+  package var job: RsyncTLSJob
+  package var lockPath: String?
+  package var onEvent: @Sendable (MoverEvent) -> Void
+}
+
+/// Runs each end of a plan once: destinations first, sources when all destinations listen.
+package final class RunSession: Sendable {
+  /// Sources that run at the same time.
+  static let sourceCountMax = 4
+
+  package typealias Observer = @Sendable (ObjectKey, RunNotice) -> Void
+
+  private let plan: RunPlan
+  private let movers: MoverRegistry<MoverRequest>
+  private let stateDirectory: String?
+  private let clock: any Clock
+  private let retry: RetryPolicy
+  private let observer: Observer
+  private let board: RunBoard
+
+  /// `observer` is called from several threads.
+  package init(
+    _ plan: RunPlan, movers: MoverRegistry<MoverRequest>, stateDirectory: String?,
+    clock: any Clock = SystemClock(), retry: RetryPolicy = .mover,
+    observer: @escaping Observer
+  ) {
+    self.plan = plan
+    self.movers = movers
+    self.stateDirectory = stateDirectory
+    self.clock = clock
+    self.retry = retry
+    self.observer = observer
+    board = RunBoard(plan)
+  }
+
+  /// Ends everything soon; from any thread.
+  package func cancel() { board.cancelAll() }
+
+  /// Blocks until every end has ended. Once.
+  package func run() throws -> RunReport {
+    let receivers = plan.destinations.map { end in
+      Thread("destination") { [self] in drive(end, job: end.job) }
+    }
+    board.waitUntilListening(plan.destinations.map(\.key))
+    let queue = RunQueue(plan.sources)
+    let senders = (0..<min(RunSession.sourceCountMax, plan.sources.count)).map { _ in
+      Thread("source") { [self] in
+        while let end = queue.next() { runSource(end) }
+      }
+    }
+    for thread in senders + receivers { try thread.join() }
+    return report()
+  }
+
+  private func runSource(_ end: RunEnd) {
+    var job = end.job
+    if let peer = end.peer {
+      guard let address = board.address(of: peer) else {
+        board.finish(end.key, status(of: end, ReplicationStatus()), .cancelledByPeer)
+        return
+      }
+      job.host = RunSession.connectHost(address.host)
+      job.port = address.port
+    }
+    drive(end, job: job)
+  }
+
+  /// The host to connect to for a listening address: all addresses are reached by the loopback.
+  private static func connectHost(_ host: String) -> String {
+    switch host {
+    case "", "*", "0.0.0.0": "127.0.0.1"
+    case "::": "::1"
+    default: host
+    }
+  }
+
+  // MARK: one end
+
+  private func drive(_ end: RunEnd, job: RsyncTLSJob) {
+    // A schedule is no part of a single run.
+    let machine = StateMachine(end.spec) { _ in nil }
+    var step = machine.step(ReplicationStatus(), .nothing, at: clock.wallTime())
+    var result = RunBoard.Result.completed
+    do {
+      let mover = try makeMover(end, job)
+      board.enter(end.key, mover)
+      result = attempt(end, mover, machine, &step)
+      try mover.cleanUp()
+      let idle = machine.step(step.status, .cleanedUp, at: clock.wallTime())
+      // What would start again at once is the next run's.
+      if !idle.actions.contains(.synchronize) { step = idle }
+    } catch {
+      step = machine.step(step.status, .error("\(error)"), at: clock.wallTime())
+      let kind = (error as? any DroverError)?.kind ?? .internalFault
+      let failure = MoverFailure(kind, "\(error)")
+      result = .failed(failure)
+      observer(end.key, .failed(failure))
+    }
+    board.finish(end.key, status(of: end, step.status), result)
+  }
+
+  private func makeMover(_ end: RunEnd, _ job: RsyncTLSJob) throws -> any Mover {
+    let key = end.key
+    let lockPath = stateDirectory.map {
+      "\($0)/\(key.kind)-\(key.namespace ?? "")-\(key.name).lock"
+    }
+    let request = MoverRequest(end: end, job: job, lockPath: lockPath) { [board, observer] event in
+      if case .listening(let address) = event { board.setListening(key, address) }
+      observer(key, .event(event))
+    }
+    guard let mover = try movers.makeMover(section: end.section, request) else {
+      throw MoverFailure(.unsupported, "nobody serves \(end.section)")
+    }
+    return mover
+  }
+
+  /// Runs the mover until it is done, has failed for good, or shall end.
+  private func attempt(
+    _ end: RunEnd, _ mover: any Mover, _ machine: StateMachine, _ step: inout SyncStep
+  ) -> RunBoard.Result {
+    var attemptCount = 0
+    while true {
+      attemptCount += 1
+      let failure: MoverFailure
+      switch mover.synchronize() {
+      case .completed(0, let logs, let image):
+        step = machine.step(
+          step.status, .completed(logs: logs, image: image), at: clock.wallTime())
+        observer(end.key, .completed)
+        return .completed
+      case .completed(let count, let logs, _):
+        let noun = count == 1 ? "entry" : "entries"
+        failure = MoverFailure(
+          .partial, "\(count) \(noun) could not be read or applied", logs: logs)
+      case .failed(let error): failure = error
+      }
+      step = machine.step(step.status, .failed(logs: failure.logs), at: clock.wallTime())
+      if board.isCancelledByPeer(end.key) { return .cancelledByPeer }
+      guard let delay = retry.delaySeconds(after: attemptCount, kind: failure.kind) else {
+        observer(end.key, .failed(failure))
+        return .failed(failure)
+      }
+      observer(end.key, .retrying(failure, attempt: attemptCount, delaySeconds: delay))
+      guard board.sleep(seconds: delay, for: end.key, clock: clock) else {
+        return board.isCancelledByPeer(end.key) ? .cancelledByPeer : .failed(.cancelled)
+      }
+    }
+  }
+
+  private func status(of end: RunEnd, _ status: ReplicationStatus) -> JSONObject {
+    var status = status
+    var fields = JSONObject()
+    if end.job.direction == .receive, let address = board.address(of: end.key) {
+      fields["address"] = .string(address.host)
+      fields["port"] = .integer(Int64(address.port))
+    }
+    if let name = end.generatedKeySecret { fields["keySecret"] = .string(name) }
+    status.moverFields = (end.section, fields)
+    return status.document
+  }
+
+  // MARK: the end
+
+  private func report() -> RunReport {
+    for end in plan.skipped {
+      let machine = StateMachine(end.spec) { _ in nil }
+      let step = machine.step(ReplicationStatus(), .nothing, at: clock.wallTime())
+      let status = end.spec.isPaused ? step.status : ReplicationStatus()
+      board.finish(end.key, self.status(of: end, status), .completed)
+    }
+    let ends = plan.destinations + plan.sources + plan.skipped
+    let objects = Dictionary(uniqueKeysWithValues: ends.map { ($0.key, $0.object) })
+    let printed = plan.order.compactMap { key in
+      objects[key]?.document(status: board.status(of: key))
+    }
+    let results = (plan.sources + plan.destinations).map { board.result(of: $0.key) }
+    return RunReport(objects: printed, exitStatus: exitStatus(of: results))
+  }
+
+  private func exitStatus(of results: [RunBoard.Result]) -> ExitStatus {
+    if board.isCancelled { return .interrupted }
+    let kinds = results.compactMap { result -> FailureKind? in
+      if case .failed(let failure) = result { failure.kind } else { nil }
+    }
+    if let kind = kinds.first(where: { $0 != .partial }) { return ExitStatus(kind) }
+    return kinds.isEmpty ? .done : .partial
+  }
+}
+
+/// The sources that have not been started.
+private final class RunQueue: @unchecked Sendable {
+  private let lock = Lock()
+  private var ends: ArraySlice<RunEnd>
+
+  init(_ ends: [RunEnd]) { self.ends = ends[...] }
+
+  func next() -> RunEnd? { lock.withLock { ends.popFirst() } }
+}

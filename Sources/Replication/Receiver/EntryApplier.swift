@@ -1,0 +1,327 @@
+import FileTree
+import Glibc
+import Pipelines
+import Platform
+
+/// Decides about one entry of the source against what stands here, and does what needs no data.
+/// Runs on the control thread.
+final class EntryApplier {
+  enum Outcome {
+    case unchanged
+    /// Something in the directory was or will be made, replaced or renamed.
+    case touched
+  }
+
+  private let state: ReceiverState
+  private let builder: RecordBuilder
+  private let journal: RunJournal?
+  private let writer: TreeWriter
+  private let pending: PendingFiles
+  private let deltas: BoundedChannel<PendingFile>
+  private let timer: StageTimer
+  private var deltaFiles: [PendingFile] = []
+
+  /// Smaller files travel whole: a signature and its answer would cost more.
+  private static let deltaSizeMin: Int64 = 16 << 10
+
+  init(
+    state: ReceiverState, builder: RecordBuilder, journal: RunJournal?, writer: TreeWriter,
+    pending: PendingFiles, deltas: BoundedChannel<PendingFile>, timer: StageTimer
+  ) {
+    self.state = state
+    self.builder = builder
+    self.journal = journal
+    self.writer = writer
+    self.pending = pending
+    self.deltas = deltas
+    self.timer = timer
+  }
+
+  /// Sends the requests so far, then starts the deltas among them.
+  func handOver(flushing builder: RecordBuilder) throws {
+    guard !deltaFiles.isEmpty else { return }
+    try builder.flush()
+    for file in deltaFiles { try deltas.send(file, timer: timer) }
+    deltaFiles.removeAll(keepingCapacity: true)
+  }
+
+  func apply(
+    _ part: DirectoryListing, _ index: Int, local: Entry?, in directory: TreeComparer.OpenDirectory,
+    sourceIndex: UInt32
+  ) throws -> Outcome {
+    let entry = part.entries[index]
+    var local = local
+    if let there = local, isInTheWay(there, of: entry) {
+      guard try clear(there, for: entry, part, directory) else { return .unchanged }
+      local = nil
+    }
+    if entry.kind == .directory { return try applyDirectory(part, entry, local, directory) }
+    if entry.linkPath.count > 0 { return try applyLink(part, entry, local, directory) }
+    if entry.kind == .regular {
+      return try applyRegular(part, index, local, directory, sourceIndex)
+    }
+    return try applySpecial(part, entry, local, directory)
+  }
+
+  // MARK: What is in the way
+
+  private func isInTheWay(_ local: Entry, of entry: Entry) -> Bool {
+    (local.kind == .directory) != (entry.kind == .directory)
+  }
+
+  /// Moves a directory away for a file or a file for a directory; false when that is not allowed.
+  private func clear(
+    _ local: Entry, for entry: Entry, _ part: DirectoryListing,
+    _ directory: TreeComparer.OpenDirectory
+  ) throws -> Bool {
+    if local.kind == .directory, !state.flags.contains(.delete) {
+      state.warn(
+        part.path(of: entry), "a directory is in the way and nothing may be deleted",
+        tell: builder)
+      return false
+    }
+    if state.isDryRun { return true }
+    let name = try writer.moveAside(directory.path, part.cName(of: entry)) {
+      part.path(of: entry)
+    }
+    try journal?.append(.deletion(.own, directory: directory.path, name: name))
+    directory.isTouched = true
+    return true
+  }
+
+  // MARK: Kinds
+
+  private func applyDirectory(
+    _ part: DirectoryListing, _ entry: Entry, _ local: Entry?,
+    _ directory: TreeComparer.OpenDirectory
+  ) throws -> Outcome {
+    guard let local else {
+      var change = ItemChange(.created, .directory)
+      change.isNew = true
+      try state.item(change, part.path(of: entry) + [0x2f], tell: builder)
+      state.created()
+      if state.isDryRun { return .touched }
+      try writer.makeDirectory(directory.path, part.cName(of: entry)) { part.path(of: entry) }
+      try noteAttributes(part, entry)
+      return .touched
+    }
+    let change = difference(part, entry, directory.local, local)
+    guard change.hasAttributes else { return .unchanged }
+    try state.item(change, part.path(of: entry) + [0x2f], tell: builder)
+    state.attributesChanged()
+    try noteAttributes(part, entry)
+    return .unchanged
+  }
+
+  private func noteAttributes(_ part: DirectoryListing, _ entry: Entry) throws {
+    guard let journal else { return }
+    let single = DirectoryListing(path: part.path)
+    single.append(entry, from: part)
+    try journal.append(.attributes(path: part.path(of: entry), single))
+  }
+
+  private func applyLink(
+    _ part: DirectoryListing, _ entry: Entry, _ local: Entry?,
+    _ directory: TreeComparer.OpenDirectory
+  ) throws -> Outcome {
+    let first = [UInt8](part.bytes(entry.linkPath))
+    if let local, local.kind == entry.kind, local.linkPath.count > 0,
+      directory.local.bytes(local.linkPath).elementsEqual(first),
+      !needsData(part, entry, directory.local, local),
+      !difference(part, entry, directory.local, local).hasAttributes
+    {
+      try journal?.append(
+        .link(first: first, directory: part.path, name: [UInt8](part.name(of: entry))))
+      return .unchanged
+    }
+    var change = ItemChange(.linked, entry.kind)
+    change.isNew = local == nil
+    try state.item(change, part.path(of: entry), tell: builder)
+    if local == nil { state.created() }
+    try journal?.append(
+      .link(first: first, directory: part.path, name: [UInt8](part.name(of: entry))))
+    return .touched
+  }
+
+  private func applySpecial(
+    _ part: DirectoryListing, _ entry: Entry, _ local: Entry?,
+    _ directory: TreeComparer.OpenDirectory
+  ) throws -> Outcome {
+    guard let local, local.kind == entry.kind, local.linkPath.count == 0,
+      !needsData(part, entry, directory.local, local)
+    else {
+      var change = ItemChange(.created, entry.kind)
+      change.isNew = local == nil
+      try state.item(change, part.path(of: entry), tell: builder)
+      if local == nil { state.created() }
+      if state.isDryRun { return .touched }
+      do throws(TreeError) {
+        try writer.makeSpecial(entry, in: part)
+      } catch {
+        guard case .system(let cause, _) = error, cause.errno == EPERM else { throw error }
+        state.warn(part.path(of: entry), "cannot be made without privilege", tell: builder)
+        return .unchanged
+      }
+      return .touched
+    }
+    return try applyAttributes(part, entry, local, directory)
+  }
+
+  private func applyRegular(
+    _ part: DirectoryListing, _ index: Int, _ local: Entry?,
+    _ directory: TreeComparer.OpenDirectory, _ sourceIndex: UInt32
+  ) throws -> Outcome {
+    let entry = part.entries[index]
+    if let local, local.kind == .regular, local.linkPath.count == 0,
+      !needsData(part, entry, directory.local, local), !state.flags.contains(.checksum)
+    {
+      return try applyAttributes(part, entry, local, directory)
+    }
+    var change = ItemChange(.transferred, .regular)
+    if let local, local.kind == .regular {
+      change = difference(part, entry, directory.local, local)
+      change.update = .transferred
+      change.size = local.size != entry.size
+    } else {
+      change.isNew = true
+    }
+    if change.isNew { state.created() }
+    if state.isDryRun {
+      // Whether the content differs is not known without reading it.
+      if !state.flags.contains(.checksum) || change.isNew || change.size {
+        try state.item(change, part.path(of: entry), tell: builder)
+        state.fileRequested(sizeBytes: entry.size)
+        state.fileDone()
+      }
+      return .touched
+    }
+    try request(part, index, local, directory, sourceIndex, change)
+    return .touched
+  }
+
+  private func applyAttributes(
+    _ part: DirectoryListing, _ entry: Entry, _ local: Entry,
+    _ directory: TreeComparer.OpenDirectory
+  ) throws -> Outcome {
+    let change = difference(part, entry, directory.local, local)
+    guard change.hasAttributes else { return .unchanged }
+    try state.item(change, part.path(of: entry), tell: builder)
+    state.attributesChanged()
+    if state.isDryRun { return .unchanged }
+    let parent = try writer.directories.descriptor(of: part.path)
+    writer.attributes.apply(
+      entry, in: part, directory: parent, name: part.cName(of: entry)
+    ) { part.path(of: entry) }
+    return .unchanged
+  }
+
+  // MARK: Differences
+
+  private func needsData(
+    _ part: DirectoryListing, _ entry: Entry, _ there: DirectoryListing, _ local: Entry
+  ) -> Bool {
+    switch entry.kind {
+    case .regular: local.size != entry.size || !local.hasSameTime(as: entry)
+    case .symbolicLink:
+      compareBytes(part.bytes(entry.target), there.bytes(local.target)) != 0
+    case .characterDevice, .blockDevice:
+      local.deviceMajor != entry.deviceMajor || local.deviceMinor != entry.deviceMinor
+    case .directory, .fifo, .socket: false
+    }
+  }
+
+  private func difference(
+    _ part: DirectoryListing, _ entry: Entry, _ there: DirectoryListing, _ local: Entry
+  ) -> ItemChange {
+    var change = ItemChange(.attributes, entry.kind)
+    change.time = !local.hasSameTime(as: entry)
+    change.mode = entry.kind != .symbolicLink && local.mode != entry.mode
+    // Without privilege owners cannot be changed, and are not compared.
+    change.user = state.isPrivileged && local.userID != entry.userID
+    change.group = state.isPrivileged && local.groupID != entry.groupID
+    if compareBytes(part.bytes(entry.attributes), there.bytes(local.attributes)) != 0 {
+      change.attributes = true
+    }
+    return change
+  }
+
+  // MARK: Requests
+
+  private func request(
+    _ part: DirectoryListing, _ index: Int, _ local: Entry?,
+    _ directory: TreeComparer.OpenDirectory, _ sourceIndex: UInt32, _ change: ItemChange
+  ) throws {
+    let entry = part.entries[index]
+    let number = try pending.reserve(timer: timer) {
+      try self.handOver(flushing: self.builder)
+      try self.builder.flush()
+    }
+    let file = PendingFile(
+      request: number, listing: part, index: index, sourceIndex: sourceIndex,
+      directoryNumber: directory.number, change: change)
+    pending.add(file)
+    state.fileRequested(sizeBytes: entry.size)
+    let basis = state.flags.contains(.wholeFile) ? nil : chooseBasis(part, entry, local, directory)
+    guard let basis else {
+      try builder.append(.needWhole, size: 12) { writer in
+        writer.put(number)
+        writer.put(directory.number)
+        writer.put(sourceIndex)
+      }
+      return
+    }
+    let mustSeparate = (local?.linkPath.count ?? 0) > 0
+    // In place a file with other names would change under them too, while they may be the basis of
+    // something else or belong to another group by now.
+    let isInPlace =
+      state.flags.contains(.inPlace) && basis.isTarget && (local?.linkCount ?? 1) == 1
+    if !basis.isTarget {
+      let earlier = Array(PartialName.earlier(for: [UInt8](part.name(of: entry))).utf8)
+      try journal?.append(.deletion(.own, directory: part.path, name: earlier))
+    }
+    if isInPlace {
+      let undo = Array(PartialName.undo(for: basis.name).utf8)
+      try journal?.append(.deletion(.undo, directory: part.path, name: undo))
+    }
+    file.rebuild = FileRebuild(
+      file: file, basisName: basis.name, basisSizeBytes: basis.size, isInPlace: isInPlace,
+      mustSeparate: mustSeparate)
+    try builder.append(.needDelta, size: 20) { writer in
+      writer.put(number)
+      writer.put(basis.size)
+      writer.put(directory.number)
+      writer.put(sourceIndex)
+    }
+    deltaFiles.append(file)
+  }
+
+  private struct Basis {
+    var name: [UInt8]
+    var size: Int64
+    /// The basis is the file itself rather than what an interrupted run has left.
+    var isTarget: Bool
+  }
+
+  private func chooseBasis(
+    _ part: DirectoryListing, _ entry: Entry, _ local: Entry?,
+    _ directory: TreeComparer.OpenDirectory
+  ) -> Basis? {
+    var best: Basis?
+    let checks = state.flags.contains(.checksum) || (local?.linkPath.count ?? 0) > 0
+    if let local, local.kind == .regular, local.size > 0,
+      entry.size >= EntryApplier.deltaSizeMin || (checks && entry.size > 0)
+    {
+      best = Basis(name: [UInt8](part.name(of: entry)), size: local.size, isTarget: true)
+    }
+    guard entry.size >= EntryApplier.deltaSizeMin else { return best }
+    let leftover = TemporaryName.make(PartialName.number(of: part.name(of: entry)))
+    let found = Array(leftover.utf8).withUnsafeBytes { directory.local.index(of: $0) }
+    if let found, directory.local.entries[found].kind == .regular {
+      let size = directory.local.entries[found].size
+      if size > 0, best == nil || (size > entry.size / 2 && !state.flags.contains(.inPlace)) {
+        best = Basis(name: Array(leftover.utf8), size: size, isTarget: false)
+      }
+    }
+    return best
+  }
+}

@@ -1,0 +1,300 @@
+import DeltaCoding
+import FileTree
+import Glibc
+import Platform
+
+/// A file that is rebuilt from a basis, by segments, in a temporary file or in place. Shared by the
+/// signature thread and the lanes.
+final class FileRebuild: @unchecked Sendable {
+  unowned let file: PendingFile
+  let basisName: [UInt8]
+  let isInPlace: Bool
+  let sizeBytes: Int64
+  private(set) var basisSizeBytes: Int64
+  private let lock = Lock()
+  private var basis: SharedDescriptor?
+  private var target: SharedDescriptor?
+  private(set) var temporaryName: String?
+  private(set) var directTarget: DirectTarget?
+  private(set) var undo: UndoJournal?
+  private var basisStatus = stat()
+  private var segments: [UInt32: BasisSegment] = [:]
+  private var cleanSegments: Set<UInt32> = []
+  private var dirtyCount = 0
+  private var openCount = 0
+  private var allRequested = false
+  private var worst = FileEnd.Outcome.complete
+  private var retried: Set<UInt32> = []
+  /// The target is a later name of another hard-link group here.
+  private let mustSeparate: Bool
+
+  /// What the signature pass found out about a segment of the basis.
+  struct BasisSegment {
+    let layout: SegmentLayout
+    let zeroBlocks: [UInt8]
+    /// Tags of the blocks, 16 bytes each, when the file is rewritten in place.
+    let tags: [UInt8]
+    /// Window that a rolling delta copies from.
+    var window: Range<Int64> = 0..<0
+  }
+
+  init(
+    file: PendingFile, basisName: [UInt8], basisSizeBytes: Int64, isInPlace: Bool,
+    mustSeparate: Bool
+  ) {
+    self.mustSeparate = mustSeparate
+    self.file = file
+    self.basisName = basisName
+    self.basisSizeBytes = basisSizeBytes
+    self.isInPlace = isInPlace
+    sizeBytes = file.entry.size
+  }
+
+  /// For a volume: the device or image is basis and target.
+  init(
+    volume file: PendingFile, descriptor: SharedDescriptor, undo: UndoJournal, sizeBytes: Int64,
+    basisSizeBytes: Int64
+  ) {
+    self.file = file
+    basisName = []
+    mustSeparate = false
+    isInPlace = true
+    self.sizeBytes = sizeBytes
+    self.basisSizeBytes = basisSizeBytes
+    basis = descriptor
+    target = descriptor
+    self.undo = undo
+  }
+
+  // MARK: Opening
+
+  /// Opens basis and target. The temporary file of an interrupted run is moved to another name first when
+  /// it is the basis.
+  func open(in directory: Int32) throws(PlatformError) {
+    guard basis == nil, let listing = file.listing else { return }
+    let name = [UInt8](listing.name(of: file.entry))
+    let temporary = PartialName.temporary(for: name)
+    var basisName = basisName
+    if basisName == Array(temporary.utf8) {
+      let earlier = PartialName.earlier(for: name)
+      guard renameat(directory, temporary, directory, earlier) == 0 else {
+        throw .last("renameat", earlier)
+      }
+      basisName = Array(earlier.utf8)
+    }
+    let flags = (isInPlace ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+    let raw = basisName.withCString { name in
+      retryingOnInterrupt { openat(directory, name, flags) }
+    }
+    guard raw >= 0 else { throw .last("openat", printable(basisName)) }
+    let basis = SharedDescriptor(owning: raw)
+    guard fstat(raw, &basisStatus) == 0, basisStatus.st_mode & S_IFMT == S_IFREG else {
+      throw PlatformError("fstat", printable(basisName), errno: ESTALE)
+    }
+    self.basis = basis
+    basisSizeBytes = min(basisSizeBytes, Int64(basisStatus.st_size))
+    if isInPlace {
+      target = basis
+      undo = try UndoJournal(
+        directory: directory, name: PartialName.undo(for: name), targetName: name,
+        sizeBytes: Int64(basisStatus.st_size), modifiedSeconds: Int64(basisStatus.st_mtim.tv_sec),
+        modifiedNanoseconds: UInt32(basisStatus.st_mtim.tv_nsec))
+    } else {
+      try openTemporary(directory, temporary)
+    }
+  }
+
+  private func openTemporary(_ directory: Int32, _ name: String) throws(PlatformError) {
+    let flags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC
+    let raw = retryingOnInterrupt { openat(directory, name, flags, 0o600) }
+    guard raw >= 0 else { throw .last("openat", name) }
+    let made = SharedDescriptor(owning: raw)
+    target = made
+    directTarget = DirectTarget(made, sizeBytes: sizeBytes)
+    temporaryName = name
+  }
+
+  var basisDescriptor: Int32 { basis?.raw ?? -1 }
+  var targetDescriptor: Int32 { target?.raw ?? -1 }
+
+  // MARK: Segments
+
+  func begin(_ segment: BasisSegment) {
+    lock.withLock {
+      segments[segment.layout.segment] = segment
+      openCount += 1
+    }
+  }
+
+  /// The signature thread has asked for everything.
+  func completeRequests() -> NextStep { lock.withLock { allRequested = true; return nextStep() } }
+
+  var isGivenUp: Bool { lock.withLock { worst != .complete } }
+
+  func segment(_ number: UInt32) throws -> BasisSegment {
+    guard let segment = lock.withLock({ segments[number] }) else {
+      throw ReplicationError.violation("data for a segment that was not asked for")
+    }
+    return segment
+  }
+
+  func setWindow(_ window: Range<Int64>, of segment: UInt32) {
+    lock.withLock { segments[segment]?.window = window }
+  }
+
+  /// What follows the end of a segment.
+  enum NextStep {
+    case wait
+    case resend(UInt32)
+    /// Ask the sender how the file's reading ended.
+    case finish
+    /// Ask for the whole file.
+    case askWhole
+    /// The file cannot be had.
+    case giveUp(FileEnd.Outcome)
+  }
+
+  /// Notes the end of a segment; `isDirty` when anything of it differs from the basis.
+  func end(
+    _ segment: UInt32, outcome: FileEnd.Outcome, isProven: Bool, isDirty: Bool
+  ) -> NextStep {
+    lock.withLock {
+      if outcome == .complete, !isProven, retried.insert(segment).inserted {
+        return .resend(segment)
+      }
+      segments[segment] = nil
+      openCount -= 1
+      if outcome != .complete {
+        if worst == .complete || outcome.rawValue > worst.rawValue { worst = outcome }
+      } else if !isProven {
+        worst = .changed
+      } else if isDirty {
+        dirtyCount += 1
+      } else {
+        cleanSegments.insert(segment)
+      }
+      return nextStep()
+    }
+  }
+
+  private func nextStep() -> NextStep {
+    guard allRequested, openCount == 0 else { return .wait }
+    switch worst {
+    case .complete: return .finish
+    case .changed: return isInPlace ? .finish : .askWhole
+    case .unreadable, .vanished: return .giveUp(worst)
+    }
+  }
+
+  /// Whether what was proved is just what the basis holds.
+  var isIdentical: Bool {
+    lock.withLock { dirtyCount == 0 && basisSizeBytes == sizeBytes && worst == .complete }
+  }
+
+  /// Whether the name still is the basis, and only that: a file that shares its inode with a name of
+  /// another group must become one of its own.
+  func mayStay(directory: Int32, name: UnsafePointer<CChar>) -> Bool {
+    var status = stat()
+    guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
+    return status.st_ino == basisStatus.st_ino && status.st_dev == basisStatus.st_dev
+      && !mustSeparate
+  }
+
+  // MARK: Completing
+
+  /// Fills the segments that are as in the basis and sets the final size. Gives the bytes copied.
+  func complete() throws(PlatformError) {
+    if !isInPlace {
+      let clean = lock.withLock { cleanSegments }
+      for segment in clean.sorted() {
+        let start = Int64(segment) * Int64(Granularity.segmentSize)
+        let end = min(start + Int64(Granularity.segmentSize), min(sizeBytes, basisSizeBytes))
+        if start < end { try copyFromBasis(start..<end) }
+      }
+    }
+    if isDevice { return }
+    if isInPlace { try saveTail() }
+    try FileIO.truncate(targetDescriptor, to: sizeBytes)
+  }
+
+  private var isDevice: Bool {
+    var status = stat()
+    return fstat(targetDescriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFBLK
+  }
+
+  /// What a shrinking file loses goes to the undo journal first.
+  private func saveTail() throws(PlatformError) {
+    guard let undo, basisSizeBytes > sizeBytes else { return }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Granularity.blockSize, alignment: 4096)
+    let record = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: UndoJournal.recordSize(Granularity.blockSize), alignment: 8)
+    defer {
+      buffer.deallocate()
+      record.deallocate()
+    }
+    var offset = sizeBytes
+    while offset < basisSizeBytes {
+      let data = FileSystem.seekData(targetDescriptor, from: offset)
+      if data < 0, errno == ENXIO { break }
+      offset = max(offset, data)
+      let count = Int(min(Int64(buffer.count), basisSizeBytes - offset))
+      guard count > 0 else { break }
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+      let read = try FileIO.read(targetDescriptor, into: piece, at: offset)
+      if read == 0 { break }
+      let size = UndoJournal.encode(
+        UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset,
+        into: record.baseAddress.unsafelyUnwrapped)
+      try undo.append(UnsafeRawBufferPointer(rebasing: record[..<size]))
+      offset += Int64(read)
+    }
+    try undo.synchronize()
+  }
+
+  /// Copies data ranges of the basis to the same place of the target; holes stay holes.
+  func copyFromBasis(_ range: Range<Int64>) throws(PlatformError) {
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      var data = FileSystem.seekData(basisDescriptor, from: offset)
+      if data < 0 {
+        if errno == ENXIO { return }
+        data = offset
+      }
+      guard data < range.upperBound else { return }
+      var hole = FileSystem.seekHole(basisDescriptor, from: data)
+      if hole <= data { hole = range.upperBound }
+      let end = min(hole, range.upperBound)
+      offset = max(data, offset)
+      while offset < end {
+        let count = FileSystem.copyRange(
+          from: basisDescriptor, offset, to: targetDescriptor, offset, Int(end - offset))
+        if count < 0, errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP {
+          try copyThroughBuffer(offset..<end)
+          offset = end
+        } else if count < 0 {
+          throw .last("copy_file_range")
+        } else if count == 0 {
+          return  // the basis ends here
+        } else {
+          offset += Int64(count)
+        }
+      }
+    }
+  }
+
+  private func copyThroughBuffer(_ range: Range<Int64>) throws(PlatformError) {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+    defer { buffer.deallocate() }
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let count = Int(min(Int64(buffer.count), range.upperBound - offset))
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+      let read = try FileIO.read(basisDescriptor, into: piece, at: offset)
+      if read == 0 { return }
+      try FileIO.write(
+        targetDescriptor, UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset)
+      offset += Int64(read)
+    }
+  }
+}

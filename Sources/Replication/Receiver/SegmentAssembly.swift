@@ -1,0 +1,241 @@
+import Cryptography
+import DeltaCoding
+import FileTree
+import Glibc
+import Platform
+
+/// Rebuilds one segment on one lane from what comes and what the basis holds, block by block, and tags
+/// each block on the way. Reused for one segment after the other.
+final class SegmentAssembly {
+  private let tagsKey: Poly1305Key
+  private var proof: SHA256
+  private let block = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: Granularity.blockSize, alignment: 4096)
+  private let writes: InPlaceWriter
+  private let staged = StagedWriter()
+  private var rebuild: FileRebuild?
+  private var segment: FileRebuild.BasisSegment?
+  private var position: Int64 = 0
+  private var patch: SpanPatch?
+  private let scratch: TreeScratch
+  private let buffers = DeltaBuffers()
+  private(set) var isDirty = false
+  private(set) var literalBytes: Int64 = 0
+
+  init(keys: SessionKeys, scratch: TreeScratch) throws {
+    tagsKey = try Poly1305Key(keys.tags)
+    proof = try SHA256()
+    writes = InPlaceWriter()
+    self.scratch = scratch
+  }
+
+  deinit { block.deallocate() }
+
+  /// The request and segment under way.
+  var current: (request: UInt32, segment: UInt32)? {
+    guard let rebuild, let segment else { return nil }
+    return (rebuild.file.request, segment.layout.segment)
+  }
+
+  func begin(_ rebuild: FileRebuild, _ number: UInt32) throws {
+    let segment = try rebuild.segment(number)
+    self.rebuild = rebuild
+    self.segment = segment
+    position = segment.layout.start
+    isDirty = false
+    literalBytes = 0
+    patch = nil
+    proof.reset()
+    if rebuild.isInPlace { writes.begin(rebuild) }
+  }
+
+  private func open() throws -> (FileRebuild, FileRebuild.BasisSegment) {
+    guard let rebuild, let segment else {
+      throw ReplicationError.violation("data without a segment")
+    }
+    return (rebuild, segment)
+  }
+
+  // MARK: What comes
+
+  func literal(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
+    let (_, segment) = try open()
+    guard offset >= position, bytes.count <= segment.layout.end - offset else {
+      throw ReplicationError.violation("data outside its segment")
+    }
+    try endPatch()
+    try keep(upTo: offset)
+    try becomeDirty()
+    literalBytes += Int64(bytes.count)
+    try put(bytes)
+  }
+
+  func zeros(from start: Int64, to end: Int64) throws {
+    let (_, segment) = try open()
+    guard start >= position, end > start, end <= segment.layout.end else {
+      throw ReplicationError.violation("zeros outside their segment")
+    }
+    try endPatch()
+    try keep(upTo: start)
+    try becomeDirty()
+    while position < end {
+      let (offset, room) = place()
+      let count = Int(min(Int64(room), end - position))
+      UnsafeMutableRawBufferPointer(rebasing: block[offset..<offset + count]).initializeMemory(
+        as: UInt8.self, repeating: 0)
+      try advance(count)
+    }
+  }
+
+  /// A piece of the delta of the span `start..<end`.
+  func rolled(_ bytes: UnsafeRawBufferPointer, start: Int64, end: Int64) throws {
+    let (rebuild, segment) = try open()
+    if patch == nil {
+      guard start >= position, end > start, end <= segment.layout.end, !segment.window.isEmpty
+      else { throw ReplicationError.violation("a rolled span outside its segment") }
+      try keep(upTo: start)
+      try becomeDirty()
+      patch = SpanPatch(
+        basis: rebuild.basisDescriptor, window: segment.window, start: start, end: end,
+        scratch: ScratchFile(in: scratch))
+    }
+    guard let patch, patch.start == start, patch.end == end else {
+      throw ReplicationError.violation("pieces of two rolled spans mixed")
+    }
+    literalBytes += Int64(bytes.count)
+    try patch.feed(bytes)
+  }
+
+  private func endPatch() throws {
+    guard let patch else { return }
+    self.patch = nil
+    try patch.apply(buffers: buffers, isInPlace: rebuild?.isInPlace ?? false) { try self.put($0) }
+  }
+
+  /// Ends the segment; true when what was rebuilt is what the sender has.
+  func end(proof sent: UnsafeRawBufferPointer) throws -> Bool {
+    let (rebuild, segment) = try open()
+    defer {
+      self.rebuild = nil
+      self.segment = nil
+    }
+    try endPatch()
+    try keep(upTo: segment.layout.end)
+    if rebuild.isInPlace { try writes.flush() } else { try staged.flush() }
+    return proof.finish()[..<SegmentProof.size].elementsEqual(sent)
+  }
+
+  /// Forgets the segment: the sender could not send it.
+  func abandon() {
+    rebuild = nil
+    segment = nil
+    patch = nil
+  }
+
+  /// Removes the temporary file of the segment under way.
+  func discard(_ writer: TreeWriter?) {
+    // A directory that cannot be opened any more holds nothing to remove.
+    guard let rebuild, let name = rebuild.temporaryName, let listing = rebuild.file.listing,
+      let parent = try? writer?.directories.descriptor(of: listing.path)
+    else { return }
+    _ = unlinkat(parent, name, 0)
+  }
+
+  // MARK: Blocks
+
+  /// Offset of the position in the block buffer and the room behind it.
+  private func place() -> (offset: Int, room: Int) {
+    let inSegment = Int(position - (segment?.layout.start ?? 0))
+    let blockStart = inSegment / Granularity.blockSize * Granularity.blockSize
+    let size = min(Granularity.blockSize, (segment?.layout.size ?? 0) - blockStart)
+    return (inSegment - blockStart, size - (inSegment - blockStart))
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer) throws {
+    let (_, segment) = try open()
+    guard Int64(bytes.count) <= segment.layout.end - position else {
+      throw ReplicationError.violation("data outside its segment")
+    }
+    var done = 0
+    while done < bytes.count {
+      let (offset, room) = place()
+      let count = min(room, bytes.count - done)
+      UnsafeMutableRawBufferPointer(rebasing: block[offset..<offset + count]).copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: bytes[done..<done + count]))
+      done += count
+      try advance(count)
+    }
+  }
+
+  /// Moves the position over bytes that are in the block buffer.
+  private func advance(_ count: Int) throws {
+    let (offset, room) = place()
+    position += Int64(count)
+    if count == room { try flushBlock(size: offset + count) }
+  }
+
+  private func flushBlock(size: Int) throws {
+    let (rebuild, _) = try open()
+    let bytes = UnsafeRawBufferPointer(rebasing: block[..<size])
+    let start = position - Int64(size)
+    let isZero = isAllZero(bytes)
+    (isZero ? tagsKey.tagOfZeros(count: size) : tagsKey.tag(bytes)).update(&proof)
+    guard isDirty else { return }
+    if rebuild.isInPlace {
+      try writes.write(bytes, at: start, isZero: isZero)
+    } else if !isZero, let target = rebuild.directTarget {
+      try staged.write(bytes, at: start, to: target)
+    }
+  }
+
+  /// Takes the bytes up to `offset` from the basis.
+  private func keep(upTo offset: Int64) throws {
+    let (rebuild, segment) = try open()
+    while position < offset {
+      let (inBlock, room) = place()
+      let count = Int(min(Int64(room), offset - position))
+      if inBlock == 0, count == room, try keepWholeBlock(rebuild, segment, size: count) {
+        continue
+      }
+      let piece = UnsafeMutableRawBufferPointer(rebasing: block[inBlock..<inBlock + count])
+      let read = try FileIO.read(rebuild.basisDescriptor, into: piece, at: position)
+      guard read == count else {
+        throw ReplicationError.violation("more of the basis than there is")
+      }
+      try advance(count)
+    }
+  }
+
+  /// A block of zeros, or one that stays where it is, needs no reading.
+  private func keepWholeBlock(
+    _ rebuild: FileRebuild, _ segment: FileRebuild.BasisSegment, size: Int
+  ) throws -> Bool {
+    let index = Int(position - segment.layout.start) / Granularity.blockSize
+    guard index < segment.layout.basisBlockCount,
+      index * Granularity.blockSize + size <= segment.layout.basisSize
+    else { return false }
+    if segment.zeroBlocks.hasBit(index) {
+      tagsKey.tagOfZeros(count: size).update(&proof)
+      position += Int64(size)
+      return true
+    }
+    guard rebuild.isInPlace, !segment.tags.isEmpty else { return false }
+    let start = index * Granularity.tagLength
+    segment.tags.withUnsafeBytes {
+      proof.update(UnsafeRawBufferPointer(rebasing: $0[start..<start + Granularity.tagLength]))
+    }
+    position += Int64(size)
+    return true
+  }
+
+  /// From the first difference on blocks are written; those before it are copied now.
+  private func becomeDirty() throws {
+    guard !isDirty else { return }
+    let (rebuild, segment) = try open()
+    isDirty = true
+    guard !rebuild.isInPlace else { return }
+    let inBlock = place().offset
+    let end = position - Int64(inBlock)
+    if segment.layout.start < end { try rebuild.copyFromBasis(segment.layout.start..<end) }
+  }
+}

@@ -1,0 +1,151 @@
+import Cryptography
+import FileTree
+import Glibc
+import Platform
+
+/// Writes files that come whole: into a temporary file, with all attributes, renamed when complete.
+/// Confined to one lane.
+final class WholeFileWriter {
+  private final class Assembly {
+    let descriptor: SharedDescriptor
+    let target: DirectTarget
+    let temporary: String
+    var hash: XXH3Stream
+
+    init(descriptor: SharedDescriptor, temporary: String, sizeBytes: Int64) throws {
+      self.descriptor = descriptor
+      target = DirectTarget(descriptor, sizeBytes: sizeBytes)
+      self.temporary = temporary
+      hash = try XXH3Stream()
+    }
+  }
+
+  private let completion: FileCompletion
+  private let builder: RecordBuilder
+  private let writer: TreeWriter?
+  private var open: [UInt32: Assembly] = [:]
+  private let staged = StagedWriter()
+
+  init(completion: FileCompletion, builder: RecordBuilder, writer: TreeWriter?) throws {
+    self.completion = completion
+    self.builder = builder
+    self.writer = writer
+  }
+
+  private func tree(_ file: PendingFile) throws -> (TreeWriter, DirectoryListing) {
+    guard let writer, let listing = file.listing else {
+      throw ReplicationError.violation("a whole file for a volume")
+    }
+    return (writer, listing)
+  }
+
+  private func makeTemporary(
+    _ file: PendingFile, _ parent: Int32
+  ) throws -> (SharedDescriptor, String) {
+    let (_, listing) = try tree(file)
+    let name = [UInt8](listing.name(of: file.entry))
+    let temporary = PartialName.temporary(for: name)
+    let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+    var raw = retryingOnInterrupt { openat(parent, temporary, flags, 0o600) }
+    if raw < 0, errno == ELOOP || errno == EISDIR || errno == ENXIO {
+      // Somebody's entry of that name: move on to a name that cannot be there.
+      let other = TemporaryName.make(SecureRandom.integer())
+      raw = retryingOnInterrupt { openat(parent, other, flags | O_EXCL, 0o600) }
+      if raw >= 0 { return (SharedDescriptor(owning: raw), other) }
+    }
+    guard raw >= 0 else { throw ReplicationError.file(.last("openat"), path: file.path) }
+    return (SharedDescriptor(owning: raw), temporary)
+  }
+
+  /// Removes all unfinished files of this lane.
+  func discard() {
+    for (request, assembly) in open {
+      // A request that is gone has no file any more.
+      guard let file = try? completion.pending.file(request), let listing = file.listing,
+        let parent = try? writer?.directories.descriptor(of: listing.path)
+      else { continue }
+      _ = unlinkat(parent, assembly.temporary, 0)
+    }
+    open.removeAll()
+  }
+
+  /// A file that came in one frame.
+  func writeSmall(
+    _ file: PendingFile, _ end: FileEnd, _ bytes: UnsafeRawBufferPointer
+  ) throws {
+    let (writer, listing) = try tree(file)
+    guard XXH3.hash64(bytes) == end.hash else {
+      throw ReplicationError.violation("\(printable(file.path)) came damaged")
+    }
+    let parent = try writer.directories.descriptor(of: listing.path)
+    let (descriptor, temporary) = try makeTemporary(file, parent)
+    do throws(PlatformError) {
+      try FileIO.write(descriptor.raw, bytes, at: 0)
+    } catch {
+      _ = unlinkat(parent, temporary, 0)
+      throw ReplicationError.file(error, path: file.path)
+    }
+    completion.state.received(literal: Int64(bytes.count), matched: 0)
+    try commit(file, end, descriptor.raw, temporary, parent)
+  }
+
+  /// A piece of a larger file.
+  func write(_ file: PendingFile, _ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
+    let assembly = try assembly(file)
+    guard offset >= 0, offset <= Int64.max - Int64(bytes.count) else {
+      throw ReplicationError.violation("offset out of range")
+    }
+    // All-zero pieces come without bytes and stay holes.
+    guard bytes.count > 0 else { return }
+    assembly.hash.update(bytes)
+    do throws(PlatformError) {
+      try staged.write(bytes, at: offset, to: assembly.target)
+    } catch {
+      throw ReplicationError.file(error, path: file.path)
+    }
+    completion.state.received(literal: Int64(bytes.count), matched: 0)
+  }
+
+  private func assembly(_ file: PendingFile) throws -> Assembly {
+    if let assembly = open[file.request] { return assembly }
+    let (writer, listing) = try tree(file)
+    let parent = try writer.directories.descriptor(of: listing.path)
+    let (descriptor, temporary) = try makeTemporary(file, parent)
+    let assembly = try Assembly(
+      descriptor: descriptor, temporary: temporary, sizeBytes: file.entry.size)
+    open[file.request] = assembly
+    return assembly
+  }
+
+  func end(_ file: PendingFile, _ end: FileEnd) throws {
+    let (writer, listing) = try tree(file)
+    guard end.outcome == .complete || end.outcome == .changed else {
+      open[file.request] = nil
+      return completion.drop(file)
+    }
+    let assembly = try assembly(file)
+    open[file.request] = nil
+    guard assembly.hash.digest().first == end.hash else {
+      throw ReplicationError.violation("\(printable(file.path)) came damaged")
+    }
+    do throws(PlatformError) {
+      try staged.flush()
+      try FileIO.truncate(assembly.descriptor.raw, to: end.sizeBytes)
+    } catch {
+      throw ReplicationError.file(error, path: file.path)
+    }
+    let parent = try writer.directories.descriptor(of: listing.path)
+    try commit(file, end, assembly.descriptor.raw, assembly.temporary, parent)
+  }
+
+  private func commit(
+    _ file: PendingFile, _ end: FileEnd, _ descriptor: Int32, _ temporary: String, _ parent: Int32
+  ) throws {
+    let (writer, listing) = try tree(file)
+    let entry = completion.finalEntry(file, end, tell: builder)
+    func path() -> [UInt8] { file.path }
+    writer.attributes.apply(entry, in: listing, to: descriptor, path: path)
+    try writer.rename(parent, temporary, to: listing.cName(of: entry), path: path)
+    try completion.done(file, tell: builder)
+  }
+}

@@ -1,0 +1,227 @@
+import Cryptography
+import DeltaCoding
+import FileTree
+import Glibc
+import Pipelines
+import Platform
+
+/// One data lane of the sender: takes tasks, reads files, writes records. The body of one thread.
+final class SenderLane {
+  let root: SourceRoot
+  let builder: RecordBuilder
+  let files: SenderFileTable
+  let state: SenderState
+  let timer: StageTimer
+  private let tasks: BoundedChannel<SenderTask>
+  private var hash: XXH3Stream
+  let segments: SegmentCoder
+
+  init(
+    root: SourceRoot, tasks: BoundedChannel<SenderTask>, builder: RecordBuilder,
+    files: SenderFileTable, state: SenderState, keys: SessionKeys, timer: StageTimer
+  ) throws {
+    self.root = root
+    self.tasks = tasks
+    self.builder = builder
+    self.files = files
+    self.state = state
+    self.timer = timer
+    hash = try XXH3Stream()
+    segments = try SegmentCoder(builder: builder, state: state, keys: keys)
+  }
+
+  func run() throws {
+    timer.start()
+    defer { timer.stop() }
+    while true {
+      if let task = try tasks.receiveIfReady() {
+        try perform(task)
+        continue
+      }
+      try builder.flush()
+      guard let task = try tasks.receive(timer: timer) else { return }
+      try perform(task)
+    }
+  }
+
+  private func perform(_ task: SenderTask) throws {
+    switch task {
+    case .whole(let request, let listing, let index):
+      try sendWhole(request, listing.path(of: listing.entries[index]))
+    case .segment(let file, let sums):
+      try withSource(file, sums.segment) { source in
+        let layout = try SegmentLayout(file: file, segment: sums.segment)
+        _ = try segments.code(file, layout, sums, from: source) { span in
+          try files.expectSignature(of: file, sums: sums, span: span)
+        }
+      }
+    case .rolling(let file, let sums, let span, let signature):
+      try withSource(file, sums.segment) { source in
+        let layout = try SegmentLayout(file: file, segment: sums.segment)
+        try segments.codeRolling(file, layout, sums, span, signature, from: source)
+      }
+    case .resend(let file, let segment):
+      try withSource(file, segment) { source in
+        try segments.codeLiteral(
+          file, try SegmentLayout(file: file, segment: segment), from: source)
+      }
+    case .wholeAnew(let file):
+      files.remove(file)
+      try sendWhole(file.request, file.path)
+    case .finish(let file): try finish(file)
+    }
+  }
+
+  /// Runs `body` with the open file, or ends the segment when the file is not as it was listed.
+  private func withSource(
+    _ file: SenderFile, _ segment: UInt32, _ body: (OpenSource) throws -> Void
+  ) throws {
+    switch file.source(in: root) {
+    case .failure(let error):
+      let outcome = outcome(of: error)
+      if file.isFirstFailure() { tell(error, file.path, outcome) }
+      try segments.fail(file, segment: segment, outcome)
+    case .success(let source) where source.status.sizeBytes != file.entry.size:
+      try segments.fail(file, segment: segment, .changed)
+    case .success(let source): try body(source)
+    }
+  }
+
+  private func finish(_ file: SenderFile) throws {
+    guard case .success(let source) = file.source(in: root) else {
+      files.remove(file)
+      return try end(file.request, FileEnd(.unreadable))
+    }
+    let isUnchanged = source.isUnchanged
+    // A changed file stays open: the receiver may ask for it whole.
+    if isUnchanged {
+      files.remove(file)
+      state.fileDone()
+    }
+    try end(file.request, FileEnd(source.status, isUnchanged: isUnchanged, hash: 0))
+  }
+
+  private func end(_ request: UInt32, _ end: FileEnd) throws {
+    try builder.append(.fileEnd, size: 4 + FileEnd.size) { writer in
+      writer.put(request)
+      end.encode(&writer)
+    }
+  }
+
+  private func outcome(of error: PlatformError) -> FileEnd.Outcome {
+    error.errno == ENOENT || error.errno == ESTALE ? .vanished : .unreadable
+  }
+
+  private func tell(_ error: PlatformError, _ path: [UInt8], _ outcome: FileEnd.Outcome) {
+    if outcome == .vanished {
+      state.warn(path, "vanished before it was sent")
+    } else {
+      state.walkProblem(.system(error, path: path))
+    }
+  }
+
+  private func fail(_ request: UInt32, _ path: [UInt8], _ error: PlatformError) throws {
+    let outcome = outcome(of: error)
+    tell(error, path, outcome)
+    try end(request, FileEnd(outcome))
+  }
+
+  // MARK: Whole files
+
+  private func sendWhole(_ request: UInt32, _ path: [UInt8]) throws {
+    switch OpenSource.open(path, in: root) {
+    case .failure(let error): try fail(request, path, error)
+    case .success(let source):
+      do {
+        if source.status.sizeBytes <= SenderLane.smallSizeMax {
+          try sendSmall(request, source)
+        } else {
+          try sendLarge(request, source)
+        }
+      } catch let error as PlatformError {
+        try fail(request, path, error)
+      }
+    }
+    state.fileDone()
+  }
+
+  /// Files up to this size travel in one frame.
+  private static let smallSizeMax: Int64 = 128 << 10
+
+  /// Body: request u32 · end 29 · bytes.
+  private func sendSmall(_ request: UInt32, _ source: OpenSource) throws {
+    let size = Int(source.status.sizeBytes)
+    let head = 4 + FileEnd.size
+    var sent = 0
+    try builder.append(.file, sizeMax: head + size) { base in
+      let content = UnsafeMutableRawBufferPointer(start: base + head, count: size)
+      sent = try FileIO.read(source.descriptor, into: content, at: 0)
+      let read = UnsafeRawBufferPointer(rebasing: content[..<sent])
+      var writer = PointerWriter(base)
+      writer.put(request)
+      FileEnd(
+        source.status, isUnchanged: sent == size && source.isUnchanged, hash: XXH3.hash64(read)
+      ).encode(&writer)
+      return head + sent
+    }
+    state.sent(literal: sent, covered: Int64(size))
+  }
+
+  private func sendLarge(_ request: UInt32, _ source: OpenSource) throws {
+    hash.reset()
+    var isComplete = true
+    var offset: Int64 = 0
+    let size = source.status.sizeBytes
+    while offset < size {
+      let data = source.nextData(from: offset, end: size)
+      state.sent(literal: 0, covered: data.start - offset)
+      offset = data.start
+      while offset < data.end {
+        let count = try sendPiece(request, source, at: offset, end: data.end)
+        if count == 0 {  // the file has shrunk
+          isComplete = false
+          offset = size
+          break
+        }
+        offset += Int64(count)
+      }
+    }
+    let last = FileEnd(
+      source.status, isUnchanged: isComplete && source.isUnchanged, hash: hash.digest().first)
+    try end(request, last)
+  }
+
+  /// Body: request u32 · offset u64 · bytes. A piece of zeros is left out: what is not sent is a hole.
+  private func sendPiece(
+    _ request: UInt32, _ source: OpenSource, at offset: Int64, end: Int64
+  ) throws -> Int {
+    let room = try builder.roomLeft(atLeast: (32 << 10) + 12) - 12
+    let count = Int(min(Int64(room), end - offset))
+    var read = 0
+    var isZero = false
+    try builder.append(.data, sizeMax: 12 + count) { base in
+      let content = UnsafeMutableRawBufferPointer(start: base + 12, count: count)
+      read = try FileIO.read(source.descriptor, into: content, at: offset)
+      let bytes = UnsafeRawBufferPointer(rebasing: content[..<read])
+      isZero = isAllZero(bytes)
+      if !isZero { hash.update(bytes) }
+      var writer = PointerWriter(base)
+      writer.put(request)
+      writer.put(offset)
+      return isZero ? 12 : 12 + read
+    }
+    state.sent(literal: isZero ? 0 : read, covered: Int64(read))
+    return read
+  }
+}
+
+extension OpenSource {
+  /// The next range of data at or behind `offset`; empty at `end` when only a hole is left.
+  func nextData(from offset: Int64, end: Int64) -> (start: Int64, end: Int64) {
+    guard status.isSparse else { return (offset, end) }
+    let data = FileSystem.seekData(descriptor, from: offset)
+    if data < 0 { return errno == ENXIO ? (end, end) : (offset, end) }
+    let hole = FileSystem.seekHole(descriptor, from: data)
+    return (min(data, end), hole < 0 ? end : min(hole, end))
+  }
+}

@@ -1,0 +1,63 @@
+package import FileTree
+package import Platform
+
+/// Failures of a replication session.
+package enum ReplicationError: DroverError {
+  /// The peer sent what the protocol does not allow.
+  case violation(String)
+  /// The peer speaks another version.
+  case version(theirs: UInt32)
+  /// The peer closed the connection before it said anything.
+  case peerLeft
+  /// The peer ended the session and said why.
+  case peer(FailureKind, message: String)
+  case emptySource(root: String)
+  case root(path: String, reason: String)
+  case tree(TreeError)
+  case file(PlatformError, path: [UInt8])
+  /// The receiver confirmed another tree than the sender described.
+  case digestMismatch
+  case unproven(path: [UInt8])
+  case undoDamaged(path: String, reason: String)
+
+  package var kind: FailureKind {
+    switch self {
+    case .violation, .digestMismatch, .unproven, .undoDamaged: .corrupt
+    case .version: .unsupported
+    case .peerLeft: .failed
+    case .peer(let kind, _): kind
+    case .emptySource: .refused
+    case .root: .failed
+    case .tree(let error): error.kind == .unreachable ? .failed : error.kind
+    case .file: .failed
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .violation(let what): "the peer broke the protocol: \(what)"
+    case .version(let theirs):
+      "the peer speaks version \(theirs) of the protocol, this program version \(WireLimits.version)"
+    case .peerLeft: "the peer closed the connection before the session began"
+    case .peer(_, let message): "the other side: \(message)"
+    case .emptySource(let root): "\(root) is empty, the destination is not: nothing was changed"
+    case .root(let path, let reason): "\(path): \(reason)"
+    case .tree(let error): error.message
+    case .file(let error, let path):
+      "\(printable(path)): \(PlatformError.reason(of: error.errno)) (\(error.call))"
+    case .digestMismatch: "the receiver confirmed another tree than the one that was sent"
+    case .unproven(let path): "\(printable(path)): what was rebuilt is not what the sender has"
+    case .undoDamaged(let path, let reason): "\(path): damaged undo journal: \(reason)"
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .emptySource: "If the source is meant to be empty, say --allow-empty-source."
+    case .version: "Run the same version of drover on both sides."
+    case .tree(let error): error.hint
+    case .file(let error, _): error.hint
+    default: nil
+    }
+  }
+}

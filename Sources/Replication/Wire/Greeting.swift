@@ -1,0 +1,237 @@
+import Cryptography
+import FileTree
+import Platform
+import Transport
+
+/// The first message of each end, sent outside of records.
+///
+/// | offset | size | meaning |
+/// |---|---|---|
+/// | 0 | 8 | `DROVER\r\n` |
+/// | 8 | 4 | protocol version |
+/// | 12 | 4 | length of the body, at most ``bodySizeMax`` |
+/// | 16 | … | body (``SenderGreeting``, ``ReceiverGreeting``) |
+enum Greeting {
+  static let headSize = 16
+  static let nonceSize = 32
+  /// The filter's own limit and room for the root's entry.
+  static let bodySizeMax = FilterRules.encodedSizeBytesMax + EntryCodec.sizeMax + 4096
+
+  static func send(_ body: [UInt8], over stream: any ByteStream) throws {
+    var message = WireLimits.magic
+    append(WireLimits.version, to: &message)
+    append(UInt32(body.count), to: &message)
+    message += body
+    try message.withUnsafeBytes { try stream.write($0) }
+  }
+
+  static func receive(from stream: any ByteStream) throws -> [UInt8] {
+    let input = RecordInput(stream: stream)
+    var head = [UInt8](repeating: 0, count: headSize)
+    try head.withUnsafeMutableBytes { head in
+      let first = try stream.read(into: head)
+      guard first > 0 else { throw ReplicationError.peerLeft }
+      try input.fill(UnsafeMutableRawBufferPointer(rebasing: head[first...]))
+    }
+    guard head.starts(with: WireLimits.magic) else {
+      throw ReplicationError.violation("no Drover greeting")
+    }
+    let (version, count) = try head.withUnsafeBytes { bytes in
+      var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[8...]))
+      return (try reader.u32(), Int(try reader.u32()))
+    }
+    guard version == WireLimits.version else { throw ReplicationError.version(theirs: version) }
+    guard count <= bodySizeMax else { throw ReplicationError.violation("a greeting of \(count) bytes") }
+    var body = [UInt8](repeating: 0, count: count)
+    try body.withUnsafeMutableBytes { try input.fill($0) }
+    return body
+  }
+
+  static func append<Value: FixedWidthInteger>(_ value: Value, to bytes: inout [UInt8]) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+}
+
+/// What the sender wants of the session.
+///
+/// Body: nonce 32 · flags u32 · lanes u8 · deletions at most u64 (all ones: no limit) · length u32 and
+/// filter rules · root kind u8 (1 tree, 2 volume) · tree: the root's entry · volume: size u64.
+struct SenderGreeting {
+  struct Flags: OptionSet {
+    let rawValue: UInt32
+    static let delete = Flags(rawValue: 1)
+    static let dryRun = Flags(rawValue: 2)
+    static let itemize = Flags(rawValue: 4)
+    static let checksum = Flags(rawValue: 8)
+    static let inPlace = Flags(rawValue: 16)
+    static let wholeFile = Flags(rawValue: 32)
+    static let allowEmptySource = Flags(rawValue: 64)
+    static let sourceIsEmpty = Flags(rawValue: 128)
+    static let oneFileSystem = Flags(rawValue: 256)
+    static let all: Flags = [
+      .delete, .dryRun, .itemize, .checksum, .inPlace, .wholeFile, .allowEmptySource,
+      .sourceIsEmpty, .oneFileSystem,
+    ]
+  }
+
+  enum Root {
+    /// A listing whose only entry is the root itself, with an empty name.
+    case tree(DirectoryListing)
+    case volume(sizeBytes: Int64)
+  }
+
+  var nonce: [UInt8]
+  var flags: Flags
+  var laneCount: Int
+  var deleteCountMax: Int?
+  var filter: FilterRules
+  var root: Root
+
+  func encoded() -> [UInt8] {
+    var body = nonce
+    Greeting.append(flags.rawValue, to: &body)
+    body.append(UInt8(laneCount))
+    Greeting.append(deleteCountMax.map { UInt64($0) } ?? .max, to: &body)
+    let rules = filter.encoded()
+    Greeting.append(UInt32(rules.count), to: &body)
+    body += rules
+    switch root {
+    case .tree(let listing):
+      body.append(1)
+      let size = EntryCodec.encodedSize(listing.entries[0])
+      body += [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+        guard let base = buffer.baseAddress else { return }
+        count = EntryCodec.encode(
+          listing.entries[0], in: listing, into: UnsafeMutableRawPointer(base))
+      }
+    case .volume(let size):
+      body.append(2)
+      Greeting.append(size, to: &body)
+    }
+    return body
+  }
+
+  init(
+    nonce: [UInt8], flags: Flags, laneCount: Int, deleteCountMax: Int?, filter: FilterRules,
+    root: Root
+  ) {
+    self.nonce = nonce
+    self.flags = flags
+    self.laneCount = laneCount
+    self.deleteCountMax = deleteCountMax
+    self.filter = filter
+    self.root = root
+  }
+
+  init(decoding body: [UInt8]) throws {
+    self = try body.withUnsafeBytes { bytes in
+      var reader = ByteReader(bytes)
+      let nonce = [UInt8](try reader.bytes(Greeting.nonceSize))
+      let flags = Flags(rawValue: try reader.u32())
+      let laneCount = Int(try reader.u8())
+      let deletions = try reader.u64()
+      guard Flags.all.isSuperset(of: flags), (1...WireLimits.laneCountMax).contains(laneCount)
+      else { throw ReplicationError.violation("greeting") }
+      let filter = try FilterRules(decoding: try reader.bytes(Int(try reader.u32())))
+      let root: Root
+      switch try reader.u8() {
+      case 1:
+        let listing = DirectoryListing(path: [])
+        try EntryCodec.decode(&reader, into: listing, isRoot: true)
+        guard listing.entries[0].kind == .directory else {
+          throw ReplicationError.violation("the root is no directory")
+        }
+        root = .tree(listing)
+      case 2:
+        let size = Int64(bitPattern: try reader.u64())
+        guard size >= 0 else { throw ReplicationError.violation("volume size") }
+        root = .volume(sizeBytes: size)
+      default: throw ReplicationError.violation("kind of root")
+      }
+      guard reader.remaining == 0 else { throw ReplicationError.violation("greeting too long") }
+      return SenderGreeting(
+        nonce: nonce, flags: flags, laneCount: laneCount,
+        deleteCountMax: deletions == .max ? nil : Int(clamping: deletions), filter: filter,
+        root: root)
+    }
+  }
+}
+
+/// The receiver's answer: nonce 32 · 0 accepted, or 1 and an ``AbortMessage``.
+struct ReceiverGreeting {
+  var nonce: [UInt8]
+  var refusal: AbortMessage?
+
+  func encoded() -> [UInt8] {
+    guard let refusal else { return nonce + [0] }
+    return nonce + [1] + refusal.encoded()
+  }
+
+  init(nonce: [UInt8], refusal: AbortMessage? = nil) {
+    self.nonce = nonce
+    self.refusal = refusal
+  }
+
+  init(decoding body: [UInt8]) throws {
+    guard body.count > Greeting.nonceSize, body[Greeting.nonceSize] <= 1 else {
+      throw ReplicationError.violation("answer to the greeting")
+    }
+    nonce = [UInt8](body[..<Greeting.nonceSize])
+    if body[Greeting.nonceSize] == 1 {
+      refusal = try body.withUnsafeBytes {
+        try AbortMessage(decoding: UnsafeRawBufferPointer(rebasing: $0[(Greeting.nonceSize + 1)...]))
+      }
+    }
+  }
+}
+
+/// Why an end gives up: kind of failure u8 (position in `FailureKind.allCases`) and a text.
+struct AbortMessage {
+  var kind: FailureKind
+  var text: String
+
+  init(kind: FailureKind, text: String) {
+    self.kind = kind
+    self.text = text
+  }
+
+  /// What the other side is told of a local failure.
+  init(_ error: any Error) {
+    if let error = error as? any DroverError {
+      self.init(kind: error.kind, text: error.description)
+    } else {
+      self.init(kind: .internalFault, text: "\(error)")
+    }
+  }
+
+  func encoded() -> [UInt8] {
+    let index = FailureKind.allCases.firstIndex(of: kind) ?? 0
+    return [UInt8(index)] + Array(text.utf8.prefix(WireLimits.messageBytesMax))
+  }
+
+  init(decoding bytes: UnsafeRawBufferPointer) throws {
+    guard let first = bytes.first, Int(first) < FailureKind.allCases.count,
+      bytes.count <= WireLimits.messageBytesMax + 1
+    else { throw ReplicationError.violation("abort message") }
+    kind = FailureKind.allCases[Int(first)]
+    text = printable(UnsafeRawBufferPointer(rebasing: bytes[1...]))
+  }
+
+  /// The error that the peer's message stands for. A peer that lost its connection is unreachable for us;
+  /// one that was cancelled has failed for us.
+  var error: ReplicationError { .peer(kind == .cancelled ? .failed : kind, message: text) }
+}
+
+/// Keys that only the two ends of one session know.
+struct SessionKeys: Sendable {
+  /// For page sums (XXH3).
+  let sums: [UInt8]
+  /// For block tags (Poly1305).
+  let tags: [UInt8]
+
+  init(senderNonce: [UInt8], receiverNonce: [UInt8]) throws {
+    let secret = senderNonce + receiverNonce
+    sums = try deriveKey(secret: secret, label: "drover page sums", count: XXH3Key.keyLength)
+    tags = try deriveKey(secret: secret, label: "drover block tags", count: Poly1305Key.keyLength)
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Control
+import Glibc
+import Manifests
+import Movers
+import Platform
+import Supervision
+
+/// `drover run`: what the files ask for, in the foreground, without stored state.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run what manifest files ask for, and end with the outcome.",
+    discussion: """
+      Reads ReplicationSource, ReplicationDestination, Secret, PersistentVolume and \
+      PersistentVolumeClaim as VolSync knows them. Everything is checked before anything starts. \
+      Destinations are started first; a source without address sends to the destination of \
+      the files.
+      """)
+
+  enum Output: String, ExpressibleByArgument, CaseIterable {
+    case yaml
+    case json
+  }
+
+  @Option(
+    name: [.customShort("f"), .customLong("filename")], parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "A manifest file, a directory of them, or - for standard input; may be repeated.",
+      valueName: "file"))
+  var files: [String] = []
+
+  @Flag(name: .long, help: "Run each replication once, whatever its trigger.")
+  var once = false
+
+  @Option(
+    name: [.customShort("o"), .long],
+    help: "Print the objects with their status at the end.")
+  var output: Output?
+
+  func validate() throws {
+    if files.isEmpty { throw ValidationError("name at least one file: -f FILE") }
+    if !once {
+      throw ValidationError(
+        "running by triggers is not served yet: add --once to run each replication once")
+    }
+  }
+
+  func run() throws {
+    let code = RunCommand.perform(files: files, output: output)
+    if code != .done { throw ExitCode(code.rawValue) }
+  }
+
+  private static func perform(files: [String], output: Output?) -> ExitStatus {
+    let log = RunLog()
+    // It holds keys until its movers have them.
+    StartedProcess.hideFromDumps()
+    do {
+      let movers = MoverRegistry<MoverRequest>.standard()
+      let set = try ManifestLoader().load(files)
+      let plan = try RunPlanner(set, served: movers.sections).plan()
+      let directory = try RunDirectory()
+      defer { directory.remove() }
+      let session = RunSession(plan, movers: movers, stateDirectory: directory.path) {
+        log.write($0, $1)
+      }
+      TerminationSignals.handle {
+        log.write("cancelled: ending movers; once more to end at once")
+        session.cancel()
+      }
+      log.write(skipped: plan)
+      let report = try session.run()
+      if let output { try print(report.objects, output) }
+      return report.exitStatus
+    } catch {
+      log.write("\(error)")
+      let failure = error as? any DroverError
+      if let hint = failure?.hint { log.write(hint) }
+      return failure.map { ExitStatus($0.kind) } ?? .failed
+    }
+  }
+
+  private static func print(_ objects: [JSONValue], _ output: Output) throws {
+    let text: [UInt8]
+    switch output {
+    case .yaml: text = Array(objects.map(\.yamlText).joined(separator: "---\n").utf8)
+    case .json:
+      let list: JSONValue = .object([
+        "apiVersion": .string("v1"), "kind": .string("List"), "items": .array(objects),
+      ])
+      text = (objects.count == 1 ? objects[0] : list).encoded(.indented) + [0x0a]
+    }
+    try SmallFile.write(text, to: 1, subject: "standard output")
+  }
+}

@@ -1,0 +1,52 @@
+import Control
+import Manifests
+import Movers
+import Platform
+
+/// Lines about a run for people, on standard error.
+final class RunLog: Sendable {
+  private let lock = Lock()
+
+  func write(_ line: String) {
+    let bytes = Array((line.hasSuffix("\n") ? line : line + "\n").utf8)
+    lock.withLock {
+      // Nobody reads it: the run goes on, its exit code tells.
+      try? SmallFile.write(bytes, to: 2, subject: "standard error")
+    }
+  }
+
+  /// One notice of one end.
+  func write(_ key: ObjectKey, _ notice: RunNotice) {
+    let name = "\(key.kind) \(key.namespace ?? "")/\(key.name)"
+    switch notice {
+    case .event(let event):
+      if let text = text(of: event) { write("\(name): \(text)") }
+    case .retrying(let failure, let attempt, let delay):
+      write("\(name): \(failure.message); try \(attempt + 1) in \(Int(delay)) s")
+    case .completed: write("\(name): done")
+    case .failed(let failure):
+      write("\(name): failed: \(failure.message)")
+      if let hint = failure.hint { write("\(name): \(hint)") }
+    }
+  }
+
+  func write(skipped plan: RunPlan) {
+    for end in plan.skipped {
+      write("\(end.key): not run: \(end.spec.isPaused ? "it" : "its destination") is paused")
+    }
+  }
+
+  private func text(of event: MoverEvent) -> String? {
+    switch event {
+    case .listening(let address):
+      let shown = address.host.isEmpty ? "*:\(address.port)" : "\(address)"
+      return "listening on \(shown)"
+    case .warning(let path, let message): return "\(path): \(message)"
+    case .item(let change, let path): return "\(change) \(path)"
+    case .summary(let summary):
+      return summary.logText.split(separator: "\n").joined(separator: "; ")
+    // The failure is told when it is known whether it will be tried again.
+    case .progress, .failure: return nil
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import Control
+import Manifests
+import Platform
+import Testing
+
+/// A schedule of every full hundred seconds.
+private let everyHundred: NextTime = { time in
+  WallTime(seconds: (time.seconds / 100 + 1) * 100)
+}
+
+private func machine(
+  manual: String? = nil, schedule: Bool = false, paused: Bool = false
+) -> StateMachine {
+  let trigger = TriggerSpec(schedule: schedule ? "* * * * *" : nil, manual: manual)
+  return StateMachine(SyncSpec(trigger: trigger, isPaused: paused), next: everyHundred)
+}
+
+private func time(_ seconds: Int64, _ nanoseconds: Int32 = 0) -> WallTime {
+  WallTime(seconds: seconds, nanoseconds: nanoseconds)
+}
+
+private func idle(at seconds: Int64, manual: String? = nil) -> ReplicationStatus {
+  var status = ReplicationStatus()
+  status.lastSyncTime = time(seconds)
+  status.lastManualSync = manual
+  return status
+}
+
+private let success = MoverReport.completed(logs: Array("ok\n".utf8), image: nil)
+
+@Suite struct StateMachineTests {
+  @Test(arguments: [
+    machine(), machine(manual: "a"), machine(schedule: true), machine(manual: "a", schedule: true),
+  ])
+  func aNewReplicationStartsAtOnce(machine: StateMachine) {
+    let step = machine.step(ReplicationStatus(), .nothing, at: time(50))
+    #expect(step.actions == [.synchronize])
+    #expect(SyncState(step.status) == .synchronizing)
+    #expect(step.status.lastSyncStartTime == time(50))
+    #expect(step.status.condition?.reason == .syncInProgress)
+    #expect(step.status.condition?.message == "Synchronization in-progress")
+  }
+
+  @Test func aCompletedRunIsRecorded() {
+    let machine = machine(manual: "tag")
+    let started = machine.step(ReplicationStatus(), .nothing, at: time(50)).status
+    let step = machine.step(started, success, at: time(160, 209_297_869))
+    #expect(step.actions == [.recordDuration(nanoseconds: 110_209_297_869), .cleanUp])
+    #expect(SyncState(step.status) == .cleaningUp)
+    #expect(step.status.lastSyncTime == time(160, 209_297_869))
+    #expect(step.status.lastSyncStartTime == nil)
+    #expect(step.status.lastManualSync == "tag")
+    #expect(step.status.latestMoverStatus?.result == .successful)
+    #expect(step.status.document["lastSyncDuration"] == .string("1m50.209297869s"))
+    #expect(step.status.condition?.reason == .cleaningUp)
+    #expect(step.status.condition?.message == "Cleaning up")
+    let waiting = machine.step(step.status, .cleanedUp, at: time(161))
+    #expect(waiting.actions.isEmpty)
+    #expect(waiting.status.condition?.reason == .waitingForManual)
+    #expect(waiting.status.condition?.message == "Waiting for manual trigger")
+    #expect(waiting.status.condition?.lastTransitionTime == time(160, 209_297_869))
+  }
+
+  @Test func aFailedRunGoesOnAndIsOnlySeenInTheMoverStatus() {
+    let started = machine().step(ReplicationStatus(), .nothing, at: time(50)).status
+    let step = machine().step(started, .failed(logs: Array("broken".utf8)), at: time(60))
+    #expect(step.actions == [.synchronize])
+    #expect(
+      step.status.latestMoverStatus
+        == LatestMoverStatus(result: .failed, logs: Array("broken".utf8)))
+    #expect(step.status.condition?.isTrue == true)
+    #expect(step.status.lastSyncStartTime == time(50))
+    #expect(step.status.lastSyncTime == nil)
+  }
+
+  @Test func anErrorIsACondition() {
+    let started = machine().step(ReplicationStatus(), .nothing, at: time(50)).status
+    let step = machine().step(started, .error("no Secret \"key\""), at: time(55))
+    #expect(step.actions.isEmpty)
+    #expect(
+      step.status.condition == SyncCondition(.error, message: "no Secret \"key\"", at: time(55)))
+    let later = machine().step(step.status, .nothing, at: time(60))
+    #expect(later.status.condition?.reason == .syncInProgress)
+  }
+
+  @Test(arguments: [
+    // tag of the spec, tag done, starts
+    ("b", "a", true), ("a", "a", false), ("a", nil, true),
+  ])
+  func aManualTagRunsOnce(tag: String, done: String?, starts: Bool) {
+    let step = machine(manual: tag, schedule: true).step(
+      idle(at: 50, manual: done), .cleanedUp, at: time(1000))
+    #expect((step.actions == [.synchronize]) == starts)
+    #expect(step.status.nextSyncTime == nil)
+  }
+
+  @Test(arguments: [(99, false), (100, false), (101, true), (5000, true)])
+  func aScheduleStartsAfterItsTime(now: Int64, starts: Bool) {
+    let step = machine(schedule: true).step(idle(at: 50), .cleanedUp, at: time(now))
+    #expect(step.status.nextSyncTime == time(100))
+    #expect((step.actions == [.synchronize]) == starts)
+    if !starts {
+      #expect(step.status.condition?.reason == .waitingForSchedule)
+      #expect(step.status.condition?.message == "Waiting for next scheduled synchronization")
+    }
+  }
+
+  @Test func withoutTriggerItRunsAgainAtOnce() {
+    let step = machine().step(idle(at: 50), .cleanedUp, at: time(50))
+    #expect(step.actions == [.synchronize])
+  }
+
+  @Test func nothingStartsBeforeTheCleanUpIsDone() {
+    for report in [MoverReport.nothing, success, .failed(logs: [])] {
+      let step = machine().step(idle(at: 50), report, at: time(60))
+      #expect(step.actions == [.cleanUp])
+      #expect(SyncState(step.status) == .cleaningUp)
+    }
+  }
+
+  @Test(arguments: [(200, false), (201, true)])
+  func aRunThatEndsAfterItsDeadlineIsMissed(now: Int64, missed: Bool) {
+    var status = idle(at: 50)
+    status.lastSyncStartTime = time(101)
+    let step = machine(schedule: true).step(status, success, at: time(now))
+    #expect(step.actions.contains(.countMissedInterval) == missed)
+    #expect(step.status.nextSyncTime == time(300))
+  }
+
+  @Test func pausedDoesNotStartAndLeavesARunToItsEnd() {
+    let paused = machine(schedule: true, paused: true)
+    #expect(paused.step(ReplicationStatus(), .nothing, at: time(1)).actions.isEmpty)
+    #expect(paused.step(idle(at: 50), .cleanedUp, at: time(5000)).actions.isEmpty)
+    let running = machine().step(ReplicationStatus(), .nothing, at: time(50)).status
+    #expect(paused.step(running, .nothing, at: time(60)).actions == [.synchronize])
+  }
+
+  @Test func aManualTagChangedDuringARunIsDoneByIt() {
+    let started = machine(manual: "a").step(ReplicationStatus(), .nothing, at: time(1)).status
+    let done = machine(manual: "b").step(started, success, at: time(2)).status
+    #expect(done.lastManualSync == "b")
+    #expect(machine(manual: "b").step(done, .cleanedUp, at: time(3)).actions.isEmpty)
+  }
+
+  @Test func aClockSetBackGivesNoNegativeDuration() {
+    let started = machine().step(ReplicationStatus(), .nothing, at: time(50)).status
+    let step = machine().step(started, success, at: time(10))
+    #expect(step.status.lastSyncDurationNanoseconds == 0)
+  }
+}

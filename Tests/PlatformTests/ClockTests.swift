@@ -1,0 +1,24 @@
+import Platform
+import Testing
+
+/// Points in time and their text.
+@Suite struct ClockTests {
+  @Test(arguments: [
+    (Int64(0), "1970-01-01T00:00:00Z"), (1_782_986_400, "2026-07-02T10:00:00Z"),
+    (-1, "1969-12-31T23:59:59Z"), (4_102_444_800, "2100-01-01T00:00:00Z"),
+  ])
+  func wallTimePrintsAsRFC3339(seconds: Int64, text: String) {
+    #expect(WallTime(seconds: seconds).rfc3339 == text)
+  }
+
+  @Test func monotonicTimeGoesOn() {
+    let first = MonotonicTime.now()
+    SystemClock().sleep(seconds: 0.005)
+    #expect(MonotonicTime.now().seconds(since: first) >= 0.005)
+  }
+
+  @Test func wallTimesCompareByNanoseconds() {
+    #expect(WallTime(seconds: 1, nanoseconds: 2) < WallTime(seconds: 1, nanoseconds: 3))
+    #expect(WallTime(seconds: -1, nanoseconds: 999) < WallTime(seconds: 0))
+  }
+}
