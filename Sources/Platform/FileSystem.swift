@@ -8,6 +8,7 @@ package enum FileSystem {
   package static let openPath: Int32 = DROVER_O_PATH
   package static let openNoAccessTime: Int32 = DROVER_O_NOATIME
   package static let openDirectory: Int32 = DROVER_O_DIRECTORY
+  package static let openDirect: Int32 = DROVER_O_DIRECT
   package static let openNoFollow: Int32 = DROVER_O_NOFOLLOW
   package static let openCloseOnExec: Int32 = DROVER_O_CLOEXEC
   package static let atNoFollow: Int32 = DROVER_AT_SYMLINK_NOFOLLOW

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// SIGTERM, SIGINT and SIGHUP on one thread that waits for them: the first cancels, the second

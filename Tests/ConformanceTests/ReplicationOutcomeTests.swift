@@ -29,7 +29,8 @@ import Testing
     try bench.write(bench.source, "file", [1])
     let sender = try bench.run.startSender(port: try freePort())
     #expect(sender.wait(timeoutSeconds: 120) == 7)
-    #expect(sender.errorOutput.bytesToEnd(timeoutSeconds: 5).isEmpty == false)
+    let output = String(decoding: sender.output.bytesToEnd(timeoutSeconds: 5), as: UTF8.self)
+    #expect(output.contains("\"event\":\"failure\""))
   }
 
   @Test(arguments: [

@@ -58,7 +58,7 @@ private final class TreeCopy {
           "\(target.path)/\(String(decoding: listing.path.isEmpty ? [0x2e] : listing.path, as: UTF8.self))/\(temporary)",
         ])
     }
-    attributes.apply(entry, in: listing, toNew: file.raw) { listing.path(of: entry) }
+    attributes.apply(entry, in: listing, to: file.raw) { listing.path(of: entry) }
     try writer.rename(parent, temporary, to: listing.cName(of: entry)) { [] }
   }
 

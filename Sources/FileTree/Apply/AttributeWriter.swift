@@ -33,10 +33,10 @@ package final class AttributeWriter {
 
   /// Sets all attributes of an open regular file, usually one that was just made.
   package func apply(
-    _ entry: Entry, in listing: DirectoryListing, toNew descriptor: Int32, path: () -> [UInt8]
+    _ entry: Entry, in listing: DirectoryListing, to descriptor: Int32, path: () -> [UInt8]
   ) {
     var status = stat()
-    // A new file has not always this process's group: a directory with setgid gives its own.
+    // A new one often has the right owner already; a directory with setgid gives it its own group.
     if fstat(descriptor, &status) != 0 || status.st_uid != entry.userID
       || status.st_gid != entry.groupID
     {

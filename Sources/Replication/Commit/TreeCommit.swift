@@ -94,11 +94,10 @@ final class TreeCommit {
       }
       let before = removal.removedCount
       do throws(TreeError) {
+        // A directory that holds excluded entries stays, as with rsync.
         let isGone = try removal.remove(directory, name)
         if kind == .extra { state.deleted(removal.removedCount - before) }
-        if !isGone {
-          state.warn(path, "not removed: it holds excluded entries", tell: builder)
-        }
+        if !isGone { return }
       } catch {
         state.warn(path, "could not be removed: \(error.message)", tell: builder)
         return

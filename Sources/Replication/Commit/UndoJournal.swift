@@ -52,18 +52,28 @@ package final class UndoJournal: @unchecked Sendable {
     }
   }
 
-  /// Adds what stands at `offset`; durable only after ``synchronize()``.
-  func append(_ data: UnsafeRawBufferPointer, at offset: Int64) throws(PlatformError) {
-    precondition(data.count <= UndoJournal.recordSizeMax)
-    var head: [UInt8] = []
-    Greeting.append(offset, to: &head)
-    Greeting.append(UInt32(data.count), to: &head)
-    Greeting.append(XXH3.hash64(data), to: &head)
-    // Records stand one behind the other without gaps: what is durable up to a record is so before it.
+  /// Room that a record of `count` bytes takes.
+  static func recordSize(_ count: Int) -> Int { recordHeadSize + count }
+
+  /// Writes a record of what stands at `offset` to memory with room for it; gives its size.
+  static func encode(
+    _ data: UnsafeRawBufferPointer, at offset: Int64, into target: UnsafeMutableRawPointer
+  ) -> Int {
+    precondition(data.count <= recordSizeMax)
+    var writer = PointerWriter(target)
+    writer.put(offset)
+    writer.put(UInt32(data.count))
+    writer.put(XXH3.hash64(data))
+    writer.put(data)
+    return writer.offset
+  }
+
+  /// Adds encoded records; durable only after ``synchronize()``. Records stand one behind the other
+  /// without gaps: what is durable up to a record is so before it.
+  func append(_ records: UnsafeRawBufferPointer) throws(PlatformError) {
     try lock.withLock { () throws(PlatformError) in
-      try FileIO.write(descriptor.raw, head, at: endOffset)
-      try FileIO.write(descriptor.raw, data, at: endOffset + Int64(head.count))
-      endOffset += Int64(head.count + data.count)
+      try FileIO.write(descriptor.raw, records, at: endOffset)
+      endOffset += Int64(records.count)
     }
   }
 

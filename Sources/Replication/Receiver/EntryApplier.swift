@@ -271,7 +271,14 @@ final class EntryApplier {
       return
     }
     let mustSeparate = (local?.linkPath.count ?? 0) > 0
-    let isInPlace = state.flags.contains(.inPlace) && basis.isTarget && !mustSeparate
+    // In place a file with other names would change under them too, while they may be the basis of
+    // something else or belong to another group by now.
+    let isInPlace =
+      state.flags.contains(.inPlace) && basis.isTarget && (local?.linkCount ?? 1) == 1
+    if !basis.isTarget {
+      let earlier = Array(PartialName.earlier(for: [UInt8](part.name(of: entry))).utf8)
+      try journal?.append(.deletion(.own, directory: part.path, name: earlier))
+    }
     if isInPlace {
       let undo = Array(PartialName.undo(for: basis.name).utf8)
       try journal?.append(.deletion(.undo, directory: part.path, name: undo))

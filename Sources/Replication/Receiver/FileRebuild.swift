@@ -15,6 +15,7 @@ final class FileRebuild: @unchecked Sendable {
   private var basis: SharedDescriptor?
   private var target: SharedDescriptor?
   private(set) var temporaryName: String?
+  private(set) var directTarget: DirectTarget?
   private(set) var undo: UndoJournal?
   private var basisStatus = stat()
   private var segments: [UInt32: BasisSegment] = [:]
@@ -107,7 +108,9 @@ final class FileRebuild: @unchecked Sendable {
     let flags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC
     let raw = retryingOnInterrupt { openat(directory, name, flags, 0o600) }
     guard raw >= 0 else { throw .last("openat", name) }
-    target = SharedDescriptor(owning: raw)
+    let made = SharedDescriptor(owning: raw)
+    target = made
+    directTarget = DirectTarget(made, sizeBytes: sizeBytes)
     temporaryName = name
   }
 
@@ -224,7 +227,12 @@ final class FileRebuild: @unchecked Sendable {
     guard let undo, basisSizeBytes > sizeBytes else { return }
     let buffer = UnsafeMutableRawBufferPointer.allocate(
       byteCount: Granularity.blockSize, alignment: 4096)
-    defer { buffer.deallocate() }
+    let record = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: UndoJournal.recordSize(Granularity.blockSize), alignment: 8)
+    defer {
+      buffer.deallocate()
+      record.deallocate()
+    }
     var offset = sizeBytes
     while offset < basisSizeBytes {
       let data = FileSystem.seekData(targetDescriptor, from: offset)
@@ -235,7 +243,10 @@ final class FileRebuild: @unchecked Sendable {
       let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
       let read = try FileIO.read(targetDescriptor, into: piece, at: offset)
       if read == 0 { break }
-      try undo.append(UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset)
+      let size = UndoJournal.encode(
+        UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset,
+        into: record.baseAddress.unsafelyUnwrapped)
+      try undo.append(UnsafeRawBufferPointer(rebasing: record[..<size]))
       offset += Int64(read)
     }
     try undo.synchronize()

@@ -20,6 +20,13 @@ final class InPlaceWriter {
     byteCount: groupBytesMax + Granularity.blockSize, alignment: 4096)
   private let old = UnsafeMutableRawBufferPointer.allocate(
     byteCount: Granularity.blockSize, alignment: 4096)
+  /// Encoded records of what the data replaces: at most one a page, and a block more than a group.
+  private let records = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: groupBytesMax
+      + (1 + groupBytesMax / Granularity.pageSize) * UndoJournal.recordSize(0)
+      + 2 * Granularity.blockSize,
+    alignment: 4096)
+  private var recordsCount = 0
   private var used = 0
   private var pending: [Write] = []
   private var rebuild: FileRebuild?
@@ -27,13 +34,14 @@ final class InPlaceWriter {
   deinit {
     data.deallocate()
     old.deallocate()
+    records.deallocate()
   }
 
   func begin(_ rebuild: FileRebuild) { self.rebuild = rebuild }
 
   /// Writes those pages of a block that differ from what stands there.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64, isZero: Bool) throws {
-    guard let rebuild, let undo = rebuild.undo else { return }
+    guard let rebuild else { return }
     let there = try FileIO.read(
       rebuild.targetDescriptor,
       into: UnsafeMutableRawBufferPointer(rebasing: old[..<bytes.count]), at: offset)
@@ -45,16 +53,17 @@ final class InPlaceWriter {
       }
       if page > start {
         if start < there {
-          try undo.append(
+          recordsCount += UndoJournal.encode(
             UnsafeRawBufferPointer(rebasing: old[start..<min(page, there)]),
-            at: offset + Int64(start))
+            at: offset + Int64(start),
+            into: records.baseAddress.unsafelyUnwrapped + recordsCount)
         }
         add(
           UnsafeRawBufferPointer(rebasing: bytes[start..<page]), offset + Int64(start), isZero)
       }
       page += Granularity.pageSize
     }
-    if used >= InPlaceWriter.groupBytesMax { try flush() }
+    if max(used, recordsCount) >= InPlaceWriter.groupBytesMax { try flush() }
   }
 
   private func differs(_ bytes: UnsafeRawBufferPointer, _ page: Int, _ there: Int) -> Bool {
@@ -79,9 +88,13 @@ final class InPlaceWriter {
     defer {
       pending.removeAll(keepingCapacity: true)
       used = 0
+      recordsCount = 0
     }
     guard let rebuild, let undo = rebuild.undo, !pending.isEmpty else { return }
-    try undo.synchronize()
+    if recordsCount > 0 {
+      try undo.append(UnsafeRawBufferPointer(rebasing: records[..<recordsCount]))
+      try undo.synchronize()
+    }
     for write in pending {
       if write.isZero,
         FileSystem.punchHole(

@@ -43,9 +43,28 @@ final class ReceiverLane {
     while true {
       guard let record = try next() else { return }
       var frames = FrameIterator(try unpacker.unpack(record))
-      while let frame = try frames.next() { try handle(frame) }
+      while let frame = try frames.next() {
+        do { try handle(frame) } catch {
+          makeRoom(after: error)
+          throw error
+        }
+      }
       pool.giveBack(record.buffer)
     }
+  }
+
+  /// Unfinished files stay for the next run to go on from, but not on a full file system.
+  private func makeRoom(after error: any Error) {
+    let cause: PlatformError? =
+      switch error {
+      case let error as PlatformError: error
+      case ReplicationError.file(let error, _): error
+      case TreeError.system(let error, _): error
+      default: nil
+      }
+    guard let cause, cause.errno == ENOSPC || cause.errno == EDQUOT else { return }
+    whole.discard()
+    assembly.discard(writer)
   }
 
   private func next() throws -> Record? {
@@ -184,7 +203,7 @@ final class ReceiverLane {
       throw ReplicationError.file(error, path: path())
     }
     writer.attributes.apply(
-      entry, in: listing, toNew: rebuild.targetDescriptor, path: path)
+      entry, in: listing, to: rebuild.targetDescriptor, path: path)
     if let temporary = rebuild.temporaryName {
       try writer.rename(parent, temporary, to: name, path: path)
     }

@@ -219,6 +219,7 @@ final class ReceiverStages: @unchecked Sendable {
     _ volume: VolumeTarget, _ builder: RecordBuilder, _ timer: StageTimer
   ) throws -> [UInt8] {
     let zero = [UInt8](repeating: 0, count: 32)
+    state.setTotals(entryCount: 1, fileCount: 1, sizeBytes: volume.sourceSizeBytes)
     if state.isDryRun {
       closeLanes()
       return zero

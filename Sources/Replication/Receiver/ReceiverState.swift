@@ -10,6 +10,7 @@ final class ReceiverState: @unchecked Sendable {
   private let events: @Sendable (SessionEvent) -> Void
   private var counts = Acknowledgement(digest: [])
   private var literalBytes: Int64 = 0
+  private var totals: (entryCount: Int64, fileCount: Int64, sizeBytes: Int64) = (0, 0, 0)
   private var warningCount: Int64 = 0
   private var progress = SessionProgress()
   private var lastProgress = MonotonicTime.now()
@@ -24,6 +25,11 @@ final class ReceiverState: @unchecked Sendable {
   }
 
   var isDryRun: Bool { flags.contains(.dryRun) }
+
+  /// What the sender says its tree holds.
+  func setTotals(entryCount: Int64, fileCount: Int64, sizeBytes: Int64) {
+    lock.withLock { totals = (entryCount, fileCount, sizeBytes) }
+  }
 
   func created() { lock.withLock { counts.createdCount += 1 } }
   func deleted(_ count: Int64) { lock.withLock { counts.deletedCount += count } }
@@ -99,6 +105,9 @@ final class ReceiverState: @unchecked Sendable {
       summary.entryCountDeleted = counts.deletedCount
       summary.entryCountAttributesChanged = counts.attributesChangedCount
       summary.literalBytes = literalBytes
+      summary.entryCount = totals.entryCount
+      summary.fileCountTotal = totals.fileCount
+      summary.sizeBytesTotal = totals.sizeBytes
       summary.matchedBytes = counts.matchedBytes
       summary.warningCount += warningCount
     }

@@ -1,6 +1,7 @@
 import Cryptography
 import DeltaCoding
 import FileTree
+import Glibc
 import Platform
 
 /// Rebuilds one segment on one lane from what comes and what the basis holds, block by block, and tags
@@ -11,6 +12,7 @@ final class SegmentAssembly {
   private let block = UnsafeMutableRawBufferPointer.allocate(
     byteCount: Granularity.blockSize, alignment: 4096)
   private let writes: InPlaceWriter
+  private let staged = StagedWriter()
   private var rebuild: FileRebuild?
   private var segment: FileRebuild.BasisSegment?
   private var position: Int64 = 0
@@ -119,7 +121,7 @@ final class SegmentAssembly {
     }
     try endPatch()
     try keep(upTo: segment.layout.end)
-    if rebuild.isInPlace { try writes.flush() }
+    if rebuild.isInPlace { try writes.flush() } else { try staged.flush() }
     return proof.finish()[..<SegmentProof.size].elementsEqual(sent)
   }
 
@@ -128,6 +130,15 @@ final class SegmentAssembly {
     rebuild = nil
     segment = nil
     patch = nil
+  }
+
+  /// Removes the temporary file of the segment under way.
+  func discard(_ writer: TreeWriter?) {
+    // A directory that cannot be opened any more holds nothing to remove.
+    guard let rebuild, let name = rebuild.temporaryName, let listing = rebuild.file.listing,
+      let parent = try? writer?.directories.descriptor(of: listing.path)
+    else { return }
+    _ = unlinkat(parent, name, 0)
   }
 
   // MARK: Blocks
@@ -172,8 +183,8 @@ final class SegmentAssembly {
     guard isDirty else { return }
     if rebuild.isInPlace {
       try writes.write(bytes, at: start, isZero: isZero)
-    } else if !isZero {
-      try FileIO.write(rebuild.targetDescriptor, bytes, at: start)
+    } else if !isZero, let target = rebuild.directTarget {
+      try staged.write(bytes, at: start, to: target)
     }
   }
 

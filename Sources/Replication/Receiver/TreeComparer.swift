@@ -261,7 +261,9 @@ final class TreeComparer {
   private func walkEnded(_ body: UnsafeRawBufferPointer) throws {
     var frame = ByteReader(body)
     let count = try frame.u32()
-    _ = try frame.bytes(24)
+    state.setTotals(
+      entryCount: Int64(clamping: try frame.u64()), fileCount: Int64(clamping: try frame.u64()),
+      sizeBytes: Int64(clamping: try frame.u64()))
     let hadErrors = try frame.u8() == 1
     let digest = [UInt8](try frame.bytes(32))
     guard walkEnd == nil, frame.remaining == 0, count == announcedCount else {

@@ -8,13 +8,13 @@ import Platform
 final class WholeFileWriter {
   private final class Assembly {
     let descriptor: SharedDescriptor
+    let target: DirectTarget
     let temporary: String
     var hash: XXH3Stream
-    var literalBytes: Int64 = 0
-    var writtenBytes: Int64 = 0
 
-    init(descriptor: SharedDescriptor, temporary: String) throws {
+    init(descriptor: SharedDescriptor, temporary: String, sizeBytes: Int64) throws {
       self.descriptor = descriptor
+      target = DirectTarget(descriptor, sizeBytes: sizeBytes)
       self.temporary = temporary
       hash = try XXH3Stream()
     }
@@ -24,8 +24,7 @@ final class WholeFileWriter {
   private let builder: RecordBuilder
   private let writer: TreeWriter?
   private var open: [UInt32: Assembly] = [:]
-  /// Bytes after which the kernel is asked to start writing a large file.
-  private static let writebackInterval: Int64 = 8 << 20
+  private let staged = StagedWriter()
 
   init(completion: FileCompletion, builder: RecordBuilder, writer: TreeWriter?) throws {
     self.completion = completion
@@ -58,6 +57,18 @@ final class WholeFileWriter {
     return (SharedDescriptor(owning: raw), temporary)
   }
 
+  /// Removes all unfinished files of this lane.
+  func discard() {
+    for (request, assembly) in open {
+      // A request that is gone has no file any more.
+      guard let file = try? completion.pending.file(request), let listing = file.listing,
+        let parent = try? writer?.directories.descriptor(of: listing.path)
+      else { continue }
+      _ = unlinkat(parent, assembly.temporary, 0)
+    }
+    open.removeAll()
+  }
+
   /// A file that came in one frame.
   func writeSmall(
     _ file: PendingFile, _ end: FileEnd, _ bytes: UnsafeRawBufferPointer
@@ -88,14 +99,9 @@ final class WholeFileWriter {
     guard bytes.count > 0 else { return }
     assembly.hash.update(bytes)
     do throws(PlatformError) {
-      try FileIO.write(assembly.descriptor.raw, bytes, at: offset)
+      try staged.write(bytes, at: offset, to: assembly.target)
     } catch {
       throw ReplicationError.file(error, path: file.path)
-    }
-    let before = assembly.writtenBytes / WholeFileWriter.writebackInterval
-    assembly.writtenBytes += Int64(bytes.count)
-    if assembly.writtenBytes / WholeFileWriter.writebackInterval > before {
-      FileSystem.startWriteback(assembly.descriptor.raw, offset: 0, length: 0)
     }
     completion.state.received(literal: Int64(bytes.count), matched: 0)
   }
@@ -105,7 +111,8 @@ final class WholeFileWriter {
     let (writer, listing) = try tree(file)
     let parent = try writer.directories.descriptor(of: listing.path)
     let (descriptor, temporary) = try makeTemporary(file, parent)
-    let assembly = try Assembly(descriptor: descriptor, temporary: temporary)
+    let assembly = try Assembly(
+      descriptor: descriptor, temporary: temporary, sizeBytes: file.entry.size)
     open[file.request] = assembly
     return assembly
   }
@@ -122,6 +129,7 @@ final class WholeFileWriter {
       throw ReplicationError.violation("\(printable(file.path)) came damaged")
     }
     do throws(PlatformError) {
+      try staged.flush()
       try FileIO.truncate(assembly.descriptor.raw, to: end.sizeBytes)
     } catch {
       throw ReplicationError.file(error, path: file.path)
@@ -136,7 +144,7 @@ final class WholeFileWriter {
     let (writer, listing) = try tree(file)
     let entry = completion.finalEntry(file, end, tell: builder)
     func path() -> [UInt8] { file.path }
-    writer.attributes.apply(entry, in: listing, toNew: descriptor, path: path)
+    writer.attributes.apply(entry, in: listing, to: descriptor, path: path)
     try writer.rename(parent, temporary, to: listing.cName(of: entry), path: path)
     try completion.done(file, tell: builder)
   }

@@ -1,4 +1,5 @@
 import FileTree
+import Pipelines
 import Platform
 
 /// Directories that were announced to the receiver and may still be asked about.
@@ -23,10 +24,12 @@ final class DirectoryTable: @unchecked Sendable {
   }
 
   /// Blocks until there is something to do. `beforeWait` runs before each wait, without the lock.
-  func nextStep(beforeWait: () throws -> Void) throws -> Step? {
+  func nextStep(timer: StageTimer, beforeWait: () throws -> Void) throws -> Step? {
     while true {
       if let step = try takeStep(wait: false) { return step }
       try beforeWait()
+      let start = MonotonicTime.now()
+      defer { timer.addInputWait(since: start) }
       if let step = try takeStep(wait: true) { return step }
     }
   }

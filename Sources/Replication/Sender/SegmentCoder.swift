@@ -115,7 +115,11 @@ final class SegmentCoder {
         continue
       }
       tagsKey.tag(bytes).update(&proof)
-      comparePages(bytes, block, basisSize, sums.sums[sumsOffset..<sumsOffset + blockSumsSize])
+      if basisIsZero {
+        comparePagesWithZeros(bytes, block, basisSize)
+      } else {
+        comparePages(bytes, block, basisSize, sums.sums[sumsOffset..<sumsOffset + blockSumsSize])
+      }
     }
     proofBytes = proof.finish()
   }
@@ -164,6 +168,21 @@ final class SegmentCoder {
         }
         add(firstPage + page, 1, isZero: false)
       }
+    }
+  }
+
+  /// A block of which the basis has nothing but zeros comes without sums.
+  private func comparePagesWithZeros(
+    _ bytes: UnsafeRawBufferPointer, _ block: Int, _ basisSize: Int
+  ) {
+    let firstPage = block * Granularity.pagesPerBlock
+    for page in 0..<Granularity.pageCount(bytes.count) {
+      let start = page * Granularity.pageSize
+      let end = min(start + Granularity.pageSize, bytes.count)
+      if end <= basisSize, isAllZero(UnsafeRawBufferPointer(rebasing: bytes[start..<end])) {
+        continue
+      }
+      add(firstPage + page, 1, isZero: false)
     }
   }
 

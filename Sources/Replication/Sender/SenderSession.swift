@@ -122,7 +122,7 @@ final class SenderSession {
       builder.beforeSend = { try credits.take() }
       try SourceWalk(
         root: tree, rootListing: rootListing, options: finalOptions, table: table,
-        builder: builder, state: state
+        builder: builder, state: state, timer: timer
       ).run()
     }
   }

@@ -9,6 +9,7 @@ final class SourceWalk {
   private let table: DirectoryTable
   private let builder: RecordBuilder
   private let state: SenderState
+  private let timer: StageTimer
   private var digester: DirectoryDigester
   private var treeDigester: TreeDigester
   private var previousPath: [UInt8] = []
@@ -18,8 +19,9 @@ final class SourceWalk {
 
   init(
     root: TreeRoot, rootListing: DirectoryListing, options: WalkOptions, table: DirectoryTable,
-    builder: RecordBuilder, state: SenderState
+    builder: RecordBuilder, state: SenderState, timer: StageTimer
   ) throws {
+    self.timer = timer
     self.table = table
     self.builder = builder
     self.state = state
@@ -32,7 +34,7 @@ final class SourceWalk {
 
   func run() throws {
     while true {
-      let step = try table.nextStep { try self.flush() }
+      let step = try table.nextStep(timer: timer) { try self.flush() }
       switch step {
       case .list(let number, let listing): try send(listing, number)
       case .walk: try walkOne()

@@ -7,6 +7,8 @@ package enum ReplicationError: DroverError {
   case violation(String)
   /// The peer speaks another version.
   case version(theirs: UInt32)
+  /// The peer closed the connection before it said anything.
+  case peerLeft
   /// The peer ended the session and said why.
   case peer(FailureKind, message: String)
   case emptySource(root: String)
@@ -22,6 +24,7 @@ package enum ReplicationError: DroverError {
     switch self {
     case .violation, .digestMismatch, .unproven, .undoDamaged: .corrupt
     case .version: .unsupported
+    case .peerLeft: .failed
     case .peer(let kind, _): kind
     case .emptySource: .refused
     case .root: .failed
@@ -35,6 +38,7 @@ package enum ReplicationError: DroverError {
     case .violation(let what): "the peer broke the protocol: \(what)"
     case .version(let theirs):
       "the peer speaks version \(theirs) of the protocol, this program version \(WireLimits.version)"
+    case .peerLeft: "the peer closed the connection before the session began"
     case .peer(_, let message): "the other side: \(message)"
     case .emptySource(let root): "\(root) is empty, the destination is not: nothing was changed"
     case .root(let path, let reason): "\(path): \(reason)"

@@ -14,7 +14,7 @@ package enum ReplicationSession {
     over stream: any ByteStream, options: SendOptions,
     events: @escaping @Sendable (SessionEvent) -> Void = { _ in }
   ) throws -> SessionSummary {
-    try SenderSession(stream: stream, options: options, events: events).run()
+    try SenderSession(stream: stream, options: options, events: inTurn(events)).run()
   }
 
   /// Receives into `options.root` what the sender at the other end has. Closes the stream.
@@ -25,7 +25,15 @@ package enum ReplicationSession {
     over stream: any ByteStream, options: ReceiveOptions,
     events: @escaping @Sendable (SessionEvent) -> Void = { _ in }
   ) throws -> SessionSummary {
-    try ReceiverSession(stream: stream, options: options, events: events).run()
+    try ReceiverSession(stream: stream, options: options, events: inTurn(events)).run()
+  }
+
+  /// Engine threads tell events when they come; the handler gets one at a time.
+  private static func inTurn(
+    _ events: @escaping @Sendable (SessionEvent) -> Void
+  ) -> @Sendable (SessionEvent) -> Void {
+    let lock = Lock()
+    return { event in lock.withLock { events(event) } }
   }
 }
 
@@ -38,8 +46,9 @@ final class SessionThreads: @unchecked Sendable {
   private var threads: [Thread<Void>] = []
   private var timers: [StageTimer] = []
   private let lock = Lock()
-  private let readerEnded: Condition
+  private let changed: Condition
   private var isReaderDone = false
+  private var isWriterDone = false
   private var hasFailed = false
   /// Time that a failing end gives the peer to take note.
   private static let farewellSeconds = 3.0
@@ -47,7 +56,7 @@ final class SessionThreads: @unchecked Sendable {
   init(stream: any ByteStream, output: RecordOutput, latch: FailureLatch) {
     self.stream = stream
     self.output = output
-    readerEnded = Condition(lock)
+    changed = Condition(lock)
     self.latch = latch
   }
 
@@ -63,14 +72,10 @@ final class SessionThreads: @unchecked Sendable {
 
   /// Starts the thread that reads from the stream.
   func startReader(_ body: @escaping @Sendable () throws -> Void) {
+    let latch = latch
     start("wire read") {
-      defer {
-        self.lock.withLock {
-          self.isReaderDone = true
-          self.readerEnded.broadcast()
-        }
-      }
-      try body()
+      do { try body() } catch { latch.fail(error) }
+      self.note { self.isReaderDone = true }
     }
   }
 
@@ -81,19 +86,41 @@ final class SessionThreads: @unchecked Sendable {
     let output = output
     threads.append(
       Thread<Void>("wire write") {
-        do { try output.run() } catch { latch.fail(error) }
+        do {
+          try output.run()
+        } catch {
+          // A peer that gives up says why before it closes: what the reader finds is the better reason.
+          if error is TransportError { self.waitForReader() }
+          latch.fail(error)
+        }
         if let failure = latch.failure { output.sayFarewell(failure) }
+        self.note { self.isWriterDone = true }
       })
   }
 
-  /// Waits for all stages. After a failure the reader gets a moment to see the peer's end, then the
-  /// stream is cut.
+  private func note(_ change: () -> Void) {
+    lock.withLock {
+      change()
+      changed.broadcast()
+    }
+  }
+
+  /// Returns when the reader has ended, or after the time of a farewell.
+  private func waitForReader() {
+    lock.lock()
+    defer { lock.unlock() }
+    let end = MonotonicTime.now().advanced(bySeconds: SessionThreads.farewellSeconds)
+    while !isReaderDone, !hasFailed, changed.wait(until: end) {}
+  }
+
+  /// Waits for all stages. After a failure the reader gets a moment to see the peer's end and the writer
+  /// one to tell the peer, then the stream is cut.
   func join() throws {
     let failed = Thread<Void>("watch") { self.cutAfterFailure() }
     for thread in threads { try thread.join() }
-    lock.withLock {
+    note {
       isReaderDone = true
-      readerEnded.broadcast()
+      isWriterDone = true
     }
     try failed.join()
     try latch.check()
@@ -101,17 +128,14 @@ final class SessionThreads: @unchecked Sendable {
 
   private func cutAfterFailure() {
     latch.onFailure {
-      self.lock.withLock {
-        self.hasFailed = true
-        self.readerEnded.broadcast()
-      }
+      self.note { self.hasFailed = true }
     }
     lock.lock()
     defer { lock.unlock() }
-    while !isReaderDone, !hasFailed { readerEnded.wait() }
+    while !hasFailed, !(isReaderDone && isWriterDone) { changed.wait() }
     let end = MonotonicTime.now().advanced(bySeconds: SessionThreads.farewellSeconds)
-    while !isReaderDone, readerEnded.wait(until: end) {}
-    if !isReaderDone { stream.abort() }
+    while !(isReaderDone && isWriterDone), changed.wait(until: end) {}
+    if !(isReaderDone && isWriterDone) { stream.abort() }
   }
 
   /// Times of all stages, of equal names added up, and the one that was busiest.

@@ -28,7 +28,11 @@ enum Greeting {
   static func receive(from stream: any ByteStream) throws -> [UInt8] {
     let input = RecordInput(stream: stream)
     var head = [UInt8](repeating: 0, count: headSize)
-    try head.withUnsafeMutableBytes { try input.fill($0) }
+    try head.withUnsafeMutableBytes { head in
+      let first = try stream.read(into: head)
+      guard first > 0 else { throw ReplicationError.peerLeft }
+      try input.fill(UnsafeMutableRawBufferPointer(rebasing: head[first...]))
+    }
     guard head.starts(with: WireLimits.magic) else {
       throw ReplicationError.violation("no Drover greeting")
     }

@@ -112,7 +112,7 @@ final class LaneCompressor {
     let start = threadCPUNanoseconds()
     packed.count = try stream.compress(raw.filled, into: packed.bytes, level: level)
     control.record(
-      rawBytes: raw.count, wireBytes: packed.count,
+      rawBytes: raw.count,
       seconds: Double(threadCPUNanoseconds() - start) / 1e9)
     return packed
   }

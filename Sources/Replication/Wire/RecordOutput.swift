@@ -11,6 +11,7 @@ final class RecordOutput: @unchecked Sendable {
   private let control: CompressionControl?
   private var pacer: Pacer?
   let timer = StageTimer("wire write")
+  private var lastWaitedSeconds = 0.0
   /// A peer that hears nothing for its time-out gives up, so a ping goes out well before.
   private static let pingSeconds = 5.0
 
@@ -61,6 +62,7 @@ final class RecordOutput: @unchecked Sendable {
       isCompressed: record.isCompressed)
     // The header goes in front of small records in one call; large ones are not moved for it.
     let start = MonotonicTime.now()
+    let startCPU = threadCPUNanoseconds()
     pacer?.pace(record.buffer.count + RecordHeader.size)
     try withUnsafeTemporaryAllocation(byteCount: RecordOutput.inlineMax, alignment: 8) { small in
       let base = small.baseAddress.unsafelyUnwrapped
@@ -75,8 +77,13 @@ final class RecordOutput: @unchecked Sendable {
           UnsafeRawBufferPointer(rebasing: record.buffer.filled[inline...]))
       }
     }
+    let cpuSeconds = Double(threadCPUNanoseconds() - startCPU) / 1e9
+    let waited = timer.inputWaitSeconds
     control?.recordWrite(
-      bytes: record.buffer.count, seconds: MonotonicTime.now().seconds(since: start))
+      bytes: record.buffer.count,
+      blockedSeconds: max(0, MonotonicTime.now().seconds(since: start) - cpuSeconds),
+      waitedSeconds: waited - lastWaitedSeconds)
+    lastWaitedSeconds = waited
   }
 
   private static let inlineMax = 16 << 10

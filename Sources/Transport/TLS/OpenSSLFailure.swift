@@ -4,11 +4,13 @@ import Platform
 
 /// What the calling thread's OpenSSL error queue held after a failed call.
 struct OpenSSLFailure {
-  /// Reason codes of the library `SSL`, oldest first; other libraries' entries are in the text alone.
+  /// Reason codes of the library `SSL`, oldest first; other libraries' entries are in the text
+  /// alone.
   private(set) var reasons: [Int32] = []
   private(set) var text = ""
 
-  /// Takes all entries off the queue (`ERR_get_error`), so that the next call starts with an empty one.
+  /// Takes all entries off the queue (`ERR_get_error`), so that the next call starts with an empty
+  /// one.
   static func drain() -> OpenSSLFailure {
     var failure = OpenSSLFailure()
     while true {
@@ -32,9 +34,4 @@ struct OpenSSLFailure {
     reasons.first { $0 > SSL_AD_REASON_OFFSET && $0 < SSL_AD_REASON_OFFSET + 256 }
       .map { $0 - SSL_AD_REASON_OFFSET }
   }
-}
-
-/// The version of OpenSSL that is linked, for instance `OpenSSL 3.0.19 27 Jan 2026`.
-package func openSSLVersion() -> String {
-  unsafe OpenSSL_version(OPENSSL_VERSION).map { unsafe String(cString: $0) } ?? "OpenSSL"
 }

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Glibc
+import Platform
+
+/// The program: reads the command line, runs one command, ends with its exit code.
+@main
+struct Drover: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "drover",
+    abstract: "Replicate volumes: file trees, block devices and raw images.",
+    discussion: """
+      Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial (some entries could not be read or \
+      applied), 4 a verification found differences, 5 refused by a guard, 6 the peer could not be \
+      authenticated, 7 the peer cannot be reached or timed out, 130 interrupted.
+      """,
+    version: "drover \(droverVersion)",
+    subcommands: [
+      RunCommand.self, ReplicateCommand.self, VerifyCommand.self, KeyCommand.self,
+      VersionCommand.self, MoverCommand.self,
+    ])
+
+  static func main() {
+    // A reader of our output that goes away is met as an error of the write (see `Console`).
+    signal(SIGPIPE, SIG_IGN)
+    let arguments = SpelledOut.arguments(Array(CommandLine.arguments.dropFirst()))
+    do {
+      var command = try parseAsRoot(arguments)
+      try command.run()
+    } catch {
+      end(with: error)
+    }
+  }
+
+  /// Tells the error, in its place, and ends the process with its code.
+  private static func end(with error: any Error) -> Never {
+    Console.standard.flush()
+    if let failure = error as? any DroverError {
+      Console.standard.report(failure)
+      Glibc.exit(ExitStatus(failure.kind).rawValue)
+    }
+    let code = exitCode(for: error)
+    if error is ExitCode { Glibc.exit(code.rawValue) }
+    let message = fullMessage(for: error)
+    if code == .success {
+      Console.standard.print(message)
+      Console.standard.flush()
+      Glibc.exit(ExitStatus.done.rawValue)
+    }
+    let prefix = "Error: "
+    Console.standard.complain(
+      message.hasPrefix(prefix) ? "drover: \(message.dropFirst(prefix.count))" : message)
+    Glibc.exit(ExitStatus(code == .validationFailure ? .usage : .failed).rawValue)
+  }
+}
+
+/// Options whose value may be left out, which ArgumentParser does not know: `--compress[=LEVEL]`.
+enum SpelledOut {
+  /// The arguments with the value that such an option stands for when it is alone.
+  static func arguments(_ arguments: [String]) -> [String] {
+    var isOption = true
+    return arguments.map { argument in
+      if argument == "--" { isOption = false }
+      return isOption && argument == "--compress" ? "--compress=adaptive" : argument
+    }
+  }
+}

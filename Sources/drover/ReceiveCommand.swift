@@ -1,0 +1,77 @@
+import ArgumentParser
+import Platform
+import Replication
+import Transport
+
+/// `drover replicate receive`: the destination's end.
+struct ReceiveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "receive",
+    abstract: "Listen for senders and make a volume equal to theirs.",
+    discussion: """
+      Serves one session after the other until it is interrupted; a session that fails is \
+      reported, and does not end it. With --once it ends with the first session, and with that \
+      one's exit code; peers that cannot be authenticated do not count.
+
+      Examples:
+        drover replicate receive --listen :8000 --psk-file psk.txt /srv/copy
+        drover replicate receive --listen [::1]:9000 --psk-file psk.txt /dev/vg0/copy
+        drover replicate receive --listen 127.0.0.1:0 --psk-file psk.txt \\
+          --once --json /srv/copy
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Where to listen: an empty address for all, port 0 for a free one.", valueName: "addr:port"),
+    transform: TunnelOptions.endpoint)
+  var listen = Endpoint(host: "")
+
+  @OptionGroup var tunnel: TunnelOptions
+
+  @Flag(help: "End after the first session.")
+  var once = false
+
+  @OptionGroup(title: "Output") var output: ReportOptions
+
+  @Argument(help: ArgumentHelp("A directory, block device or raw image.", valueName: "root"))
+  var root: String
+
+  func run() throws {
+    let interruption = Interruption.ofProcess()
+    let report = SessionReport(output, isItemized: !output.verbose)
+    try ReplicateCommand.end(interruption, report) {
+      let keys = try tunnel.loadKeys(report)
+      let listener = try Listener(on: listen, wakeup: Wakeup())
+      report.listening(on: listener.boundAddress)
+      let reception = try Reception(listener, keys: keys, timeouts: tunnel.timeouts) {
+        report.failed($0)
+      }
+      defer { reception.stop() }
+      return try interruption.cancelling(by: { reception.cancel() }) {
+        try serve(reception, report, interruption)
+      }
+    }
+  }
+
+  /// Serves sessions until the first with `--once`, else until the interruption.
+  private func serve(
+    _ reception: Reception, _ report: SessionReport, _ interruption: Interruption
+  ) throws -> Int64 {
+    while true {
+      let stream = try reception.nextStream()
+      report.connected(stream)
+      do {
+        let summary = try interruption.cancelling(by: { stream.abort() }) {
+          try ReplicationSession.receive(over: stream, options: ReceiveOptions(root: root)) {
+            report.handle($0)
+          }
+        }
+        report.completed(summary)
+        if once { return summary.warningCount }
+      } catch {
+        if once || interruption.isInterrupted { throw error }
+        report.failed(error)
+      }
+    }
+  }
+}

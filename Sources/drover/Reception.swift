@@ -1,0 +1,160 @@
+import Glibc
+import Platform
+import Transport
+
+/// Accepts connections and authenticates them, several at a time, so that a peer that is silent or
+/// has a wrong key does not keep the right one waiting.
+final class Reception: @unchecked Sendable {
+  /// Handshakes and authenticated peers that may wait at once; further ones wait in the kernel.
+  private static let pendingCountMax = 16
+
+  private let listener: Listener
+  private let context: TLSContext
+  private let timeouts: StreamTimeouts
+  private let refused: @Sendable (TransportError) -> Void
+
+  private let lock = Lock()
+  private let changed: Condition
+  // The following are guarded by `lock`.
+  private var handshakes: [UInt64: Wakeup] = [:]
+  private var endedThreads: [UInt64] = []
+  private var ready: [TLSStream] = []
+  private var failure: TransportError?
+  private var isStopped = false
+
+  // Touched by the accepting thread, and by `stop` after that one has ended.
+  private var threads: [UInt64: Thread<Void>] = [:]
+  private var accepting: Thread<Void>?
+
+  /// Starts accepting. `refused` is called, from several threads, for each peer that has not come
+  /// through the handshake.
+  init(
+    _ listener: Listener, keys: KeyRing, timeouts: StreamTimeouts,
+    refused: @escaping @Sendable (TransportError) -> Void
+  ) throws(TransportError) {
+    self.listener = listener
+    self.timeouts = timeouts
+    self.refused = refused
+    context = try .server(keys)
+    changed = Condition(lock)
+    accepting = Thread("accept") { [unowned self] in self.acceptAll() }
+  }
+
+  /// Waits for the next authenticated peer.
+  ///
+  /// - Throws: `TransportError.cancelled` after ``cancel()``, or why no more can be accepted.
+  func nextStream() throws(TransportError) -> TLSStream {
+    lock.lock()
+    defer { lock.unlock() }
+    while true {
+      if isStopped { throw .cancelled }
+      if !ready.isEmpty {
+        changed.broadcast()
+        return ready.removeFirst()
+      }
+      if let failure { throw failure }
+      changed.wait()
+    }
+  }
+
+  /// Ends ``nextStream()`` and everything behind it. Any thread.
+  func cancel() {
+    let (wakeups, streams) = lock.withLock {
+      isStopped = true
+      changed.broadcast()
+      let result = (Array(handshakes.values), ready)
+      ready = []
+      return result
+    }
+    listener.abort()
+    for wakeup in wakeups { wakeup.signal() }
+    for stream in streams { stream.abort() }
+  }
+
+  /// Cancels and waits for all threads; called exactly once, at the end.
+  func stop() {
+    cancel()
+    join(accepting)
+    for thread in threads.values { join(thread) }
+    accepting = nil
+    threads = [:]
+  }
+
+  private func acceptAll() {
+    var number: UInt64 = 0
+    while waitForRoom() {
+      do {
+        let wakeup = try Wakeup()
+        let connection = try listener.accept(wakeup: wakeup)
+        number += 1
+        start(number, connection)
+      } catch {
+        if isExhaustion(error) {
+          // Out of descriptors or memory: handshakes under way will give some back.
+          SystemClock().sleep(seconds: 0.1)
+          continue
+        }
+        lock.withLock {
+          failure = error as? TransportError ?? .cancelled
+          changed.broadcast()
+        }
+        return
+      }
+    }
+  }
+
+  /// Joins ended handshakes and waits until there may be one more; false after a cancellation.
+  private func waitForRoom() -> Bool {
+    let ended: [UInt64]? = lock.withLock {
+      while !isStopped, handshakes.count + ready.count >= Reception.pendingCountMax {
+        changed.wait()
+      }
+      defer { endedThreads = [] }
+      return isStopped ? nil : endedThreads
+    }
+    guard let ended else { return false }
+    for number in ended { join(threads.removeValue(forKey: number)) }
+    return true
+  }
+
+  private func start(_ number: UInt64, _ connection: Connection) {
+    let isRefused = lock.withLock {
+      handshakes[number] = connection.wakeup
+      return isStopped
+    }
+    if isRefused { connection.wakeup.signal() }
+    threads[number] = Thread("handshake") { [unowned self] in
+      self.shakeHands(number, connection)
+    }
+  }
+
+  private func shakeHands(_ number: UInt64, _ connection: Connection) {
+    var stream: TLSStream?
+    do throws(TransportError) {
+      stream = try TLSStream(connection, context: context, timeouts: timeouts)
+    } catch {
+      if error.kind != .cancelled { refused(error) }
+    }
+    lock.withLock {
+      handshakes[number] = nil
+      endedThreads.append(number)
+      if let stream, !isStopped { ready.append(stream) }
+      changed.broadcast()
+    }
+  }
+
+  private func isExhaustion(_ error: any Error) -> Bool {
+    let errno: Int32? =
+      switch error {
+      case TransportError.cannotListen(let error, _): error.errno
+      case let error as PlatformError: error.errno
+      default: nil
+      }
+    return errno.map { [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains($0) } ?? false
+  }
+
+  private func join(_ thread: Thread<Void>?) {
+    // These threads keep their failures to themselves: there is none to be had.
+    try? thread?.join()
+  }
+}

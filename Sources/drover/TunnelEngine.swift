@@ -1,0 +1,74 @@
+import FileTree
+import Manifests
+import Movers
+import Platform
+import Replication
+import Transport
+
+/// The engine that movers run: replication over the tunnel.
+func makeReplicationEngine() -> any ReplicationEngine { TunnelEngine() }
+
+/// Replication over TLS with a pre-shared key, for one job of a mover's child.
+final class TunnelEngine: ReplicationEngine {
+  private let interruption = Interruption()
+  private let timeouts = StreamTimeouts()
+
+  func cancel() { interruption.interrupt() }
+
+  func send(
+    _ job: RsyncTLSJob, events: @escaping @Sendable (SessionEvent) -> Void
+  ) throws -> SessionSummary {
+    let context = try TLSContext.client(keys(of: job).clientKey(identity: job.identity))
+    var options = job.sendOptions
+    options.filter = try FilterRules(commandLine: job.excludes.map(FilterOption.exclude))
+    let wakeup = try Wakeup()
+    let stream = try interruption.cancelling(by: { wakeup.signal() }) {
+      let connection = try Connection.connect(
+        to: Endpoint(host: job.host, port: job.port), timeouts: timeouts, wakeup: wakeup)
+      return try TLSStream(connection, context: context, timeouts: timeouts)
+    }
+    return try interruption.cancelling(by: { stream.abort() }) {
+      try ReplicationSession.send(over: stream, options: options, events: events)
+    }
+  }
+
+  func receive(
+    _ job: RsyncTLSJob, events: @escaping @Sendable (SessionEvent) -> Void,
+    listening: @escaping @Sendable (HostPort) -> Void
+  ) throws -> SessionSummary {
+    let listener = try Listener(on: Endpoint(host: job.host, port: job.port), wakeup: Wakeup())
+    listening(HostPort(host: job.host, port: listener.boundPort))
+    let reception = try Reception(listener, keys: keys(of: job), timeouts: timeouts) {
+      events(.warning(path: [], message: $0.description))
+    }
+    defer { reception.stop() }
+    return try interruption.cancelling(by: { reception.cancel() }) {
+      while true {
+        let stream = try reception.nextStream()
+        do {
+          let summary = try interruption.cancelling(by: { stream.abort() }) {
+            try ReplicationSession.receive(
+              over: stream, options: job.receiveOptions, events: events)
+          }
+          if job.isOnce { return summary }
+        } catch let error where !interruption.isInterrupted && TunnelEngine.isOfPeer(error) {
+          events(.warning(path: [], message: "\(error)"))
+        }
+      }
+    }
+  }
+
+  /// Whether a failed session leaves hope for the next one: the peer or the way to it failed, not
+  /// the volume.
+  private static func isOfPeer(_ error: any Error) -> Bool {
+    switch error {
+    case is TransportError: true
+    case ReplicationError.peer, ReplicationError.violation, ReplicationError.version: true
+    default: false
+    }
+  }
+
+  private func keys(of job: RsyncTLSJob) throws -> KeyRing {
+    try job.key.withUnsafeBytes { try KeyRing(parsing: $0, source: "psk.txt") }
+  }
+}

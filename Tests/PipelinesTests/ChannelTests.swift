@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Pipelines
+
+@Test func placeholder() {}
