@@ -85,8 +85,8 @@ package func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPoint
 }
 
 extension DirectoryListing {
-  /// A listing of which the directory itself, without a name, is the only entry: how the root of a tree
-  /// enters a digest.
+  /// A listing of which the directory itself, without a name, is the only entry: how the root of a
+  /// tree enters a digest.
   package func ownEntryListing() -> DirectoryListing {
     let own = DirectoryListing(path: path)
     own.append(directory, from: self)
