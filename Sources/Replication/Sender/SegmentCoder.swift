@@ -99,7 +99,9 @@ final class SegmentCoder {
       let basisSize = min(size, max(0, layout.basisSize - start))
       let basisIsZero = basisSize > 0 && !ignoringSums && sums.zeroBlocks.hasBit(block)
       let blockSumsSize =
-        basisIsZero || ignoringSums ? 0 : Granularity.pageCount(
+        basisIsZero || ignoringSums
+        ? 0
+        : Granularity.pageCount(
           min(Granularity.blockSize, max(0, layout.basisSize - start)))
           * Granularity.pageSumLength
       defer { sumsOffset += blockSumsSize }
@@ -202,9 +204,9 @@ final class SegmentCoder {
   /// The span from the first to the last long run of differing pages, when they are a good part of the
   /// segment: data has moved, rather than pages been rewritten.
   private func rollingSpan(_ file: SenderFile, _ layout: SegmentLayout) -> RollingSpan? {
-    guard file.basisSizeBytes > 0, file.shouldTryRolling(segment: layout.segment) else {
-      return nil
-    }
+    guard file.basisSizeBytes > 0, !file.isInPlace || layout.basisSize > 0,
+      file.shouldTryRolling(segment: layout.segment)
+    else { return nil }
     let long = runs.filter { !$0.isZero && $0.pageCount >= SegmentCoder.rollingPageCountMin }
     let pages = long.reduce(0) { $0 + $1.pageCount }
     guard let first = long.first, let last = long.last,
@@ -221,8 +223,9 @@ final class SegmentCoder {
   private func askRolling(
     _ file: SenderFile, _ layout: SegmentLayout, _ span: RollingSpan
   ) throws {
-    let shift = abs(file.entry.size - file.basisSizeBytes)
-    let slack = min(max(1 << 20, shift * 2), Int64(Granularity.segmentSize))
+    let slackMax = Int64(Granularity.segmentSize)
+    let shift = min(abs(file.entry.size - file.basisSizeBytes), slackMax)
+    let slack = min(max(1 << 20, shift * 2), slackMax)
     let start = min(max(0, span.start - slack), file.basisSizeBytes)
     let end = min(span.end + slack, file.basisSizeBytes)
     try builder.append(.askRolling, size: 24) { writer in
