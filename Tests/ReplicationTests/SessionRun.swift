@@ -1,4 +1,5 @@
 import FileTree
+import Glibc
 import Platform
 import TestSupport
 import Testing
@@ -125,7 +126,19 @@ final class CutStream: ByteStream, @unchecked Sendable {
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
-    try inner.read(into: buffer)
+    do {
+      return try inner.read(into: buffer)
+    } catch .cancelled {
+      throw lost(.read)
+    } catch {
+      throw error
+    }
+  }
+
+  private func lost(_ operation: TransportOperation) -> TransportError {
+    .connectionLost(
+      PlatformError("read", "", errno: ECONNRESET), during: operation,
+      peer: inner.peerDescription)
   }
 
   func write(_ buffer: UnsafeRawBufferPointer) throws(TransportError) {
@@ -137,8 +150,7 @@ final class CutStream: ByteStream, @unchecked Sendable {
     try inner.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     guard count == buffer.count else {
       inner.abort()
-      throw .connectionLost(
-        PlatformError("write", "", errno: 104), during: .write, peer: inner.peerDescription)
+      throw lost(.write)
     }
   }
 

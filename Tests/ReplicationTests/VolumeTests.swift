@@ -135,6 +135,15 @@ struct ImagePair {
   }
 }
 
+extension [UInt8] {
+  /// Changes every second page, so that no long run differs and data travels and is written page by page.
+  mutating func changePages(_ random: inout SeededGenerator) {
+    for page in stride(from: 0, to: count - 4096, by: 8192) {
+      replaceSubrange(page..<page + 4096, with: random.bytes(4096))
+    }
+  }
+}
+
 /// An interrupted run in place can be taken back.
 @Suite struct UndoTests {
   private func rollBack(_ directory: String, _ undoName: String, _ target: String) throws -> Int {
@@ -148,15 +157,17 @@ struct ImagePair {
     let images = try ImagePair()
     var random = SeededGenerator(seed: UInt64(30 + kind))
     // The source is of equal size, larger, and smaller.
-    let size = [40 << 20, 70 << 20, 20 << 20][kind]
+    let size = [40 << 20, 70 << 20, 30 << 20][kind]
     let committed = random.bytes(40 << 20)
     try images.writeDestination(committed)
     try ByteFiles.setTime(Array(images.destination.utf8), seconds: 1_234_567, nanoseconds: 89)
     for round in 0..<3 {
-      var content = random.bytes(size)
+      var content = [UInt8](committed.prefix(size))
+      content += random.bytes(size - content.count)
+      content.changePages(&random)
       for index in (1 << 20)..<(3 << 20) { content[index] = 0 }
       try images.writeSource(content)
-      let cut = 1_000_000 + 5_000_000 * round
+      let cut = 9_000_000 + 500_000 * round
       let outcome = try images.run {
         $0.send.compression = .none
         $0.wrapSender = { CutStream($0, afterBytes: cut) }
@@ -176,16 +187,17 @@ struct ImagePair {
   func resumed() throws {
     let images = try ImagePair()
     var random = SeededGenerator(seed: 40)
-    try images.writeDestination(random.bytes(30 << 20))
-    let content = random.bytes(30 << 20)
+    var content = random.bytes(60 << 20)
+    try images.writeDestination(content)
+    content.changePages(&random)
     try images.writeSource(content)
     _ = try images.run {
       $0.send.compression = .none
-      $0.wrapSender = { CutStream($0, afterBytes: 16 << 20) }
+      $0.wrapSender = { CutStream($0, afterBytes: 20 << 20) }
     }
     #expect(try images.names.contains(images.undoName))
     let summary = try images.run().summary()
-    #expect(summary.literalBytes < 24 << 20)
+    #expect(summary.literalBytes < 22 << 20)
     #expect(try images.readDestination() == content)
     #expect(try images.names == ["destination.img", "source.img"])
   }
@@ -194,14 +206,16 @@ struct ImagePair {
   func fileInPlace() throws {
     let trees = try TreePair()
     var random = SeededGenerator(seed: 41)
-    let committed = random.bytes(20 << 20)
+    let committed = random.bytes(40 << 20)
     try trees.write("file", committed)
     _ = try trees.run().summary()
-    try trees.write("file", random.bytes(25 << 20), seconds: 1_700_000_100)
+    var content = committed + random.bytes(5 << 20)
+    content.changePages(&random)
+    try trees.write("file", content, seconds: 1_700_000_100)
     _ = try trees.run {
       $0.send.inPlace = true
       $0.send.compression = .none
-      $0.wrapSender = { CutStream($0, afterBytes: 9_000_000) }
+      $0.wrapSender = { CutStream($0, afterBytes: 15_000_000) }
     }
     #expect(try trees.read("file") != committed)
     let undo = PartialName.undo(for: Array("file".utf8))
@@ -227,12 +241,13 @@ struct ImagePair {
       modifiedSeconds: 1, modifiedNanoseconds: 2)
     for start in [0, 65_536, 131_072] {
       var record = [UInt8](repeating: 0, count: UndoJournal.recordSize(60_000))
-      let size = old[start..<start + 60_000].withUnsafeBytes { data in
-        record.withUnsafeMutableBytes { target in
-          UndoJournal.encode(data, at: Int64(start), into: target.baseAddress.unsafelyUnwrapped)
+      try record.withUnsafeMutableBytes { target in
+        let base = try #require(target.baseAddress)
+        _ = old[start..<start + 60_000].withUnsafeBytes {
+          UndoJournal.encode($0, at: Int64(start), into: base)
         }
+        try undo.append(UnsafeRawBufferPointer(target))
       }
-      try record[..<size].withUnsafeBytes { try undo.append($0) }
     }
     try undo.synchronize()
     let whole = try ByteFiles.read(Array(directory.path(name).utf8))

@@ -40,7 +40,9 @@ package struct RollBack {
       openat(place.directory.raw, place.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
     }
     if journal < 0, errno == ENOENT { return 0 }
-    guard journal >= 0 else { throw ReplicationError.file(.last("openat"), path: Array(place.name.utf8)) }
+    guard journal >= 0 else {
+      throw ReplicationError.file(.last("openat"), path: Array(place.name.utf8))
+    }
     let source = SharedDescriptor(owning: journal)
     let raw = retryingOnInterrupt { open(root, O_RDWR | O_CLOEXEC) }
     guard raw >= 0 else {

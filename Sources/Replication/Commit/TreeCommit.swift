@@ -60,7 +60,8 @@ final class TreeCommit {
         if try isSameFile(first, path) { return }
         try writer.makeLink(to: first, directory, name)
       } catch {
-        state.warn(path, "could not be linked to \(printable(first)): \(error.message)", tell: builder)
+        state.warn(
+          path, "could not be linked to \(printable(first)): \(error.message)", tell: builder)
       }
     }
   }

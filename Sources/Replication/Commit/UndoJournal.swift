@@ -81,6 +81,11 @@ package final class UndoJournal: @unchecked Sendable {
 
   // MARK: Going back
 
+  /// Puts the file that this journal belongs to back to what it was.
+  func rollBack(target: Int32) throws(PlatformError) {
+    _ = try UndoJournal.rollBack(descriptor.raw, target: target, isDevice: false)
+  }
+
   /// What a journal's head says.
   package struct Head {
     package var sizeBytes: Int64

@@ -256,13 +256,16 @@ final class EntryApplier {
       try self.handOver(flushing: self.builder)
       try self.builder.flush()
     }
+    let isWhole =
+      state.flags.contains(.wholeFile) || entry.size > SegmentLayout.sizeBytesMax
+    let basis = isWhole ? nil : chooseBasis(part, entry, local, directory)
+    let rebuild = try basis.map { try makeRebuild(number, part, entry, $0, local) }
     let file = PendingFile(
       request: number, listing: part, index: index, sourceIndex: sourceIndex,
-      directoryNumber: directory.number, change: change)
+      directoryNumber: directory.number, change: change, rebuild: rebuild)
     pending.add(file)
     state.fileRequested(sizeBytes: entry.size)
-    let basis = state.flags.contains(.wholeFile) ? nil : chooseBasis(part, entry, local, directory)
-    guard let basis else {
+    guard let rebuild else {
       try builder.append(.needWhole, size: 12) { writer in
         writer.put(number)
         writer.put(directory.number)
@@ -270,29 +273,37 @@ final class EntryApplier {
       }
       return
     }
-    let mustSeparate = (local?.linkPath.count ?? 0) > 0
-    // In place a file with other names would change under them too, while they may be the basis of
-    // something else or belong to another group by now.
-    let isInPlace =
-      state.flags.contains(.inPlace) && basis.isTarget && (local?.linkCount ?? 1) == 1
-    if !basis.isTarget {
-      let earlier = Array(PartialName.earlier(for: [UInt8](part.name(of: entry))).utf8)
-      try journal?.append(.deletion(.own, directory: part.path, name: earlier))
-    }
-    if isInPlace {
-      let undo = Array(PartialName.undo(for: basis.name).utf8)
-      try journal?.append(.deletion(.undo, directory: part.path, name: undo))
-    }
-    file.rebuild = FileRebuild(
-      file: file, basisName: basis.name, basisSizeBytes: basis.size, isInPlace: isInPlace,
-      mustSeparate: mustSeparate)
-    try builder.append(.needDelta, size: 20) { writer in
+    try builder.append(.needDelta, size: 21) { writer in
       writer.put(number)
-      writer.put(basis.size)
+      writer.put(rebuild.basisSizeBytes)
+      writer.put(UInt8(rebuild.isInPlace ? 1 : 0))
       writer.put(directory.number)
       writer.put(sourceIndex)
     }
     deltaFiles.append(file)
+  }
+
+  /// Prepares a rebuild, and notes what it leaves to be removed at the end of the run.
+  private func makeRebuild(
+    _ number: UInt32, _ part: DirectoryListing, _ entry: Entry, _ basis: Basis, _ local: Entry?
+  ) throws -> FileRebuild {
+    let name = [UInt8](part.name(of: entry))
+    // In place a file with other names would change under them too, while they may be the basis of
+    // something else or belong to another group by now.
+    let isInPlace =
+      state.flags.contains(.inPlace) && basis.isTarget && (local?.linkCount ?? 1) == 1
+    if isInPlace {
+      let undo = Array(PartialName.undo(for: name).utf8)
+      try journal?.append(.deletion(.undo, directory: part.path, name: undo))
+    }
+    if !basis.isTarget {
+      let earlier = Array(PartialName.earlier(for: name).utf8)
+      try journal?.append(.deletion(.own, directory: part.path, name: earlier))
+    }
+    return FileRebuild(
+      request: number, directory: part.path, name: name, sizeBytes: entry.size,
+      basisName: basis.name, basisSizeBytes: basis.size, isInPlace: isInPlace,
+      mustSeparate: (local?.linkPath.count ?? 0) > 0)
   }
 
   private struct Basis {
@@ -314,12 +325,34 @@ final class EntryApplier {
       best = Basis(name: [UInt8](part.name(of: entry)), size: local.size, isTarget: true)
     }
     guard entry.size >= EntryApplier.deltaSizeMin else { return best }
-    let leftover = TemporaryName.make(PartialName.number(of: part.name(of: entry)))
-    let found = Array(leftover.utf8).withUnsafeBytes { directory.local.index(of: $0) }
-    if let found, directory.local.entries[found].kind == .regular {
-      let size = directory.local.entries[found].size
-      if size > 0, best == nil || (size > entry.size / 2 && !state.flags.contains(.inPlace)) {
-        best = Basis(name: Array(leftover.utf8), size: size, isTarget: false)
+    guard let leftover = largestLeftover(of: [UInt8](part.name(of: entry)), directory.local) else {
+      return best
+    }
+    if best == nil || (leftover.dataBytes > entry.size / 2 && !state.flags.contains(.inPlace)) {
+      best = leftover.basis
+    }
+    return best
+  }
+
+  /// What interrupted runs have left of a file: the last one's, or that of one before which it started
+  /// from, whichever holds more. Their sizes say little: segments come in any order.
+  private func largestLeftover(
+    of name: [UInt8], _ there: DirectoryListing
+  ) -> (basis: Basis, dataBytes: Int64)? {
+    var best: (basis: Basis, dataBytes: Int64)?
+    for leftover in [PartialName.temporary(for: name), PartialName.earlier(for: name)] {
+      let bytes = Array(leftover.utf8)
+      guard let found = bytes.withUnsafeBytes({ there.index(of: $0) }),
+        there.entries[found].kind == .regular, there.entries[found].size > 0
+      else { continue }
+      // A directory that cannot be opened has nothing to start from.
+      guard let parent = try? writer.directories.descriptor(of: there.path) else { continue }
+      var status = stat()
+      guard fstatat(parent, leftover, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+      let dataBytes = Int64(status.st_blocks) * 512
+      if dataBytes > (best?.dataBytes ?? 0) {
+        let basis = Basis(name: bytes, size: there.entries[found].size, isTarget: false)
+        best = (basis, dataBytes)
       }
     }
     return best

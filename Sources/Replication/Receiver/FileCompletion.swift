@@ -21,12 +21,10 @@ final class FileCompletion: Sendable {
     case .wait: return
     case .resend(let segment): try ask(.resend, file, segment, builder)
     case .askWhole:
-      file.isRetried = true
+      file.rebuild?.replace()
       try ask(.resend, file, SegmentLayout.wholeFile, builder)
     case .finish:
       try builder.append(.finish, size: 4) { $0.put(file.request) }
-    case .giveUp:
-      drop(file)
     }
   }
 
@@ -39,9 +37,8 @@ final class FileCompletion: Sendable {
     }
   }
 
-  /// Closes a request without a result; what was received so far stays as a leftover.
+  /// Closes a request.
   func drop(_ file: PendingFile) {
-    file.rebuild = nil
     pending.remove(file)
   }
 
@@ -50,7 +47,7 @@ final class FileCompletion: Sendable {
   func finalEntry(_ file: PendingFile, _ end: FileEnd, tell builder: RecordBuilder) -> Entry {
     var entry = file.entry
     if end.outcome == .changed {
-      state.warn(file.path, "changed while it was read", tell: builder)
+      warnOfChange(file, tell: builder)
       if entry.modifiedSeconds == end.modifiedSeconds,
         entry.modifiedNanoseconds == end.modifiedNanoseconds
       {
@@ -61,6 +58,10 @@ final class FileCompletion: Sendable {
       entry.modifiedNanoseconds = end.modifiedNanoseconds
     }
     return entry
+  }
+
+  func warnOfChange(_ file: PendingFile, tell builder: RecordBuilder) {
+    state.warn(file.path, "changed while it was read", tell: builder)
   }
 
   func done(_ file: PendingFile, tell builder: RecordBuilder) throws {

@@ -6,11 +6,14 @@ import Platform
 /// A file that is rebuilt from a basis, by segments, in a temporary file or in place. Shared by the
 /// signature thread and the lanes.
 final class FileRebuild: @unchecked Sendable {
-  unowned let file: PendingFile
+  let request: UInt32
+  /// Path of the directory and name in it; both empty for a volume.
+  let directory: [UInt8]
+  private let name: [UInt8]
   let basisName: [UInt8]
   let isInPlace: Bool
   let sizeBytes: Int64
-  private(set) var basisSizeBytes: Int64
+  let basisSizeBytes: Int64
   private let lock = Lock()
   private var basis: SharedDescriptor?
   private var target: SharedDescriptor?
@@ -23,6 +26,9 @@ final class FileRebuild: @unchecked Sendable {
   private var dirtyCount = 0
   private var openCount = 0
   private var allRequested = false
+  private var isFinishing = false
+  private var hasBeenReplaced = false
+  private var isUnproven = false
   private var worst = FileEnd.Outcome.complete
   private var retried: Set<UInt32> = []
   /// The target is a later name of another hard-link group here.
@@ -34,28 +40,32 @@ final class FileRebuild: @unchecked Sendable {
     let zeroBlocks: [UInt8]
     /// Tags of the blocks, 16 bytes each, when the file is rewritten in place.
     let tags: [UInt8]
-    /// Window that a rolling delta copies from.
-    var window: Range<Int64> = 0..<0
+    /// Window that a rolling delta copies from; nil until the sender has asked for its signature.
+    var window: Range<Int64>?
   }
 
   init(
-    file: PendingFile, basisName: [UInt8], basisSizeBytes: Int64, isInPlace: Bool,
-    mustSeparate: Bool
+    request: UInt32, directory: [UInt8], name: [UInt8], sizeBytes: Int64, basisName: [UInt8],
+    basisSizeBytes: Int64, isInPlace: Bool, mustSeparate: Bool
   ) {
     self.mustSeparate = mustSeparate
-    self.file = file
+    self.request = request
+    self.directory = directory
+    self.name = name
     self.basisName = basisName
     self.basisSizeBytes = basisSizeBytes
     self.isInPlace = isInPlace
-    sizeBytes = file.entry.size
+    self.sizeBytes = sizeBytes
   }
 
   /// For a volume: the device or image is basis and target.
   init(
-    volume file: PendingFile, descriptor: SharedDescriptor, undo: UndoJournal, sizeBytes: Int64,
+    volume request: UInt32, descriptor: SharedDescriptor, undo: UndoJournal, sizeBytes: Int64,
     basisSizeBytes: Int64
   ) {
-    self.file = file
+    self.request = request
+    directory = []
+    name = []
     basisName = []
     mustSeparate = false
     isInPlace = true
@@ -71,8 +81,7 @@ final class FileRebuild: @unchecked Sendable {
   /// Opens basis and target. The temporary file of an interrupted run is moved to another name first when
   /// it is the basis.
   func open(in directory: Int32) throws(PlatformError) {
-    guard basis == nil, let listing = file.listing else { return }
-    let name = [UInt8](listing.name(of: file.entry))
+    guard basis == nil else { return }
     let temporary = PartialName.temporary(for: name)
     var basisName = basisName
     if basisName == Array(temporary.utf8) {
@@ -88,11 +97,12 @@ final class FileRebuild: @unchecked Sendable {
     }
     guard raw >= 0 else { throw .last("openat", printable(basisName)) }
     let basis = SharedDescriptor(owning: raw)
-    guard fstat(raw, &basisStatus) == 0, basisStatus.st_mode & S_IFMT == S_IFREG else {
+    guard fstat(raw, &basisStatus) == 0, basisStatus.st_mode & S_IFMT == S_IFREG,
+      Int64(basisStatus.st_size) >= basisSizeBytes
+    else {
       throw PlatformError("fstat", printable(basisName), errno: ESTALE)
     }
     self.basis = basis
-    basisSizeBytes = min(basisSizeBytes, Int64(basisStatus.st_size))
     if isInPlace {
       target = basis
       undo = try UndoJournal(
@@ -127,9 +137,13 @@ final class FileRebuild: @unchecked Sendable {
   }
 
   /// The signature thread has asked for everything.
-  func completeRequests() -> NextStep { lock.withLock { allRequested = true; return nextStep() } }
+  func completeRequests() -> NextStep {
+    lock.withLock {
+      allRequested = true; return nextStep()
+    }
+  }
 
-  var isGivenUp: Bool { lock.withLock { worst != .complete } }
+  var isGivenUp: Bool { lock.withLock { worst != .complete || (isUnproven && !isInPlace) } }
 
   func segment(_ number: UInt32) throws -> BasisSegment {
     guard let segment = lock.withLock({ segments[number] }) else {
@@ -150,8 +164,6 @@ final class FileRebuild: @unchecked Sendable {
     case finish
     /// Ask for the whole file.
     case askWhole
-    /// The file cannot be had.
-    case giveUp(FileEnd.Outcome)
   }
 
   /// Notes the end of a segment; `isDirty` when anything of it differs from the basis.
@@ -167,7 +179,7 @@ final class FileRebuild: @unchecked Sendable {
       if outcome != .complete {
         if worst == .complete || outcome.rawValue > worst.rawValue { worst = outcome }
       } else if !isProven {
-        worst = .changed
+        isUnproven = true
       } else if isDirty {
         dirtyCount += 1
       } else {
@@ -179,16 +191,60 @@ final class FileRebuild: @unchecked Sendable {
 
   private func nextStep() -> NextStep {
     guard allRequested, openCount == 0 else { return .wait }
-    switch worst {
-    case .complete: return .finish
-    case .changed: return isInPlace ? .finish : .askWhole
-    case .unreadable, .vanished: return .giveUp(worst)
+    let isRefused = worst == .changed || (worst == .complete && isUnproven)
+    if isRefused, !isInPlace { return .askWhole }
+    isFinishing = true
+    return .finish
+  }
+
+  /// What becomes of the file, all told.
+  enum Verdict {
+    case commit
+    /// Rewritten in place while it changed: not the content of any one moment.
+    case commitAsChanged
+    case askWhole
+    /// Nothing came of it: what was there before stays.
+    case drop(FileEnd.Outcome)
+  }
+
+  /// Judges by the segments and by how the sender's reading ended.
+  /// - Throws: a violation when the end was not asked for.
+  func verdict(_ end: FileEnd.Outcome) throws -> Verdict {
+    let (isFinishing, worst, isUnproven) = lock.withLock {
+      (self.isFinishing, self.worst, self.isUnproven)
+    }
+    guard isFinishing else {
+      throw ReplicationError.violation("the end of a file that was not asked for")
+    }
+    if worst != .complete { return .drop(worst) }
+    switch end {
+    case .unreadable, .vanished: return .drop(end)
+    case .changed: return isInPlace ? .commitAsChanged : .askWhole
+    case .complete: return isUnproven ? .commitAsChanged : .commit
+    }
+  }
+
+  /// The whole file was asked for instead.
+  var isReplaced: Bool { lock.withLock { hasBeenReplaced } }
+  func replace() { lock.withLock { hasBeenReplaced = true } }
+
+  /// Whether a segment comes for the second time.
+  func isRetried(_ segment: UInt32) -> Bool { lock.withLock { retried.contains(segment) } }
+
+  /// Puts back what was overwritten in place, or removes the temporary file.
+  func takeBack(in directory: Int32) throws(PlatformError) {
+    if let undo {
+      try undo.rollBack(target: targetDescriptor)
+    } else if let temporaryName {
+      _ = unlinkat(directory, temporaryName, 0)
     }
   }
 
   /// Whether what was proved is just what the basis holds.
   var isIdentical: Bool {
-    lock.withLock { dirtyCount == 0 && basisSizeBytes == sizeBytes && worst == .complete }
+    lock.withLock {
+      dirtyCount == 0 && basisSizeBytes == sizeBytes && worst == .complete && !isUnproven
+    }
   }
 
   /// Whether the name still is the basis, and only that: a file that shares its inode with a name of

@@ -58,8 +58,12 @@ final class InPlaceWriter {
             at: offset + Int64(start),
             into: records.baseAddress.unsafelyUnwrapped + recordsCount)
         }
-        add(
-          UnsafeRawBufferPointer(rebasing: bytes[start..<page]), offset + Int64(start), isZero)
+        // What is behind the end of the file is zero already, or will be when it grows.
+        let end = isZero ? min(page, there) : page
+        if start < end {
+          add(
+            UnsafeRawBufferPointer(rebasing: bytes[start..<end]), offset + Int64(start), isZero)
+        }
       }
       page += Granularity.pageSize
     }
@@ -83,13 +87,16 @@ final class InPlaceWriter {
     if !isZero { used += bytes.count }
   }
 
+  /// Forgets the writes held back.
+  func discard() {
+    pending.removeAll(keepingCapacity: true)
+    used = 0
+    recordsCount = 0
+  }
+
   /// Makes the journal durable and does the writes held back.
   func flush() throws {
-    defer {
-      pending.removeAll(keepingCapacity: true)
-      used = 0
-      recordsCount = 0
-    }
+    defer { discard() }
     guard let rebuild, let undo = rebuild.undo, !pending.isEmpty else { return }
     if recordsCount > 0 {
       try undo.append(UnsafeRawBufferPointer(rebasing: records[..<recordsCount]))
@@ -98,8 +105,7 @@ final class InPlaceWriter {
     for write in pending {
       if write.isZero,
         FileSystem.punchHole(
-          rebuild.targetDescriptor, offset: write.offset, length: Int64(write.count)) == 0,
-        write.offset + Int64(write.count) <= rebuild.basisSizeBytes
+          rebuild.targetDescriptor, offset: write.offset, length: Int64(write.count)) == 0
       {
         continue
       }

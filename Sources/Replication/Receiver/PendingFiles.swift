@@ -3,7 +3,7 @@ import Pipelines
 import Platform
 
 /// A file that was asked for and has not come yet.
-final class PendingFile: @unchecked Sendable {
+final class PendingFile: Sendable {
   let request: UInt32
   /// The part of the listing that holds the entry; nil for a volume.
   let listing: DirectoryListing?
@@ -12,15 +12,16 @@ final class PendingFile: @unchecked Sendable {
   let sourceIndex: UInt32
   let directoryNumber: UInt32
   let change: ItemChange
-  /// The delta's state; set before any segment is asked for.
-  var rebuild: FileRebuild?
+  /// The delta's state; nil for a file that comes whole.
+  let rebuild: FileRebuild?
   /// The delta could not be used and the whole file was asked for.
-  var isRetried = false
+  var isRetried: Bool { rebuild?.isReplaced ?? false }
 
   init(
     request: UInt32, listing: DirectoryListing?, index: Int, sourceIndex: UInt32,
-    directoryNumber: UInt32, change: ItemChange
+    directoryNumber: UInt32, change: ItemChange, rebuild: FileRebuild?
   ) {
+    self.rebuild = rebuild
     self.request = request
     self.listing = listing
     self.index = index

@@ -78,6 +78,9 @@ final class ReceiverLane {
     let file = try completion.pending.file(try reader.u32())
     switch frame.type {
     case .file:
+      guard file.rebuild == nil || file.isRetried else {
+        throw ReplicationError.violation("a whole file where a delta was asked for")
+      }
       let end = try FileEnd(decoding: &reader)
       try whole.writeSmall(file, end, reader.rest())
     case .data: try data(file, Int64(bitPattern: try reader.u64()), reader.rest())
@@ -140,7 +143,7 @@ final class ReceiverLane {
     if outcome == .complete {
       isProven = try assembly.end(proof: proof)
     } else {
-      assembly.abandon()
+      try assembly.abandon()
     }
     let size = try rebuild.segment(number).layout.size
     if isProven {
@@ -172,17 +175,38 @@ final class ReceiverLane {
 
   private func fileEnd(_ file: PendingFile, _ end: FileEnd) throws {
     guard let rebuild = file.rebuild, !file.isRetried else { return try whole.end(file, end) }
-    switch end.outcome {
-    case .unreadable, .vanished: completion.drop(file)
-    case .changed where !rebuild.isInPlace:
-      try completion.perform(.askWhole, file, builder)
-    case .complete, .changed: try commit(file, rebuild, end)
+    switch try rebuild.verdict(end.outcome) {
+    case .commit: try commit(file, rebuild, end)
+    case .commitAsChanged:
+      var end = end
+      end.outcome = .changed
+      try commit(file, rebuild, end)
+    case .askWhole: try completion.perform(.askWhole, file, builder)
+    case .drop(let outcome): try takeBack(file, rebuild, outcome)
     }
+  }
+
+  /// Leaves a file as it was: the sender could not read it to its end.
+  private func takeBack(
+    _ file: PendingFile, _ rebuild: FileRebuild, _ outcome: FileEnd.Outcome
+  ) throws {
+    guard let listing = file.listing, let writer else {
+      throw ReplicationError.violation("a volume that came in parts only")
+    }
+    let parent = try writer.directories.descriptor(of: listing.path)
+    do throws(PlatformError) {
+      try rebuild.takeBack(in: parent)
+    } catch {
+      throw ReplicationError.file(error, path: file.path)
+    }
+    if outcome == .changed { completion.warnOfChange(file, tell: builder) }
+    completion.drop(file)
   }
 
   /// Puts a proved file in place of the old one.
   private func commit(_ file: PendingFile, _ rebuild: FileRebuild, _ end: FileEnd) throws {
     guard let listing = file.listing, let writer else {
+      if end.outcome == .changed { completion.warnOfChange(file, tell: builder) }
       try rebuild.complete()
       return try completion.done(file, tell: builder)
     }
@@ -245,8 +269,8 @@ final class RollingSignature {
         place += Int64(read)
         return read
       },
-      emit: { try self.send($0, rebuild.file.request, number, isLast: false) })
-    try send(UnsafeRawBufferPointer(start: nil, count: 0), rebuild.file.request, number, isLast: true)
+      emit: { try self.send($0, rebuild.request, number, isLast: false) })
+    try send(UnsafeRawBufferPointer(start: nil, count: 0), rebuild.request, number, isLast: true)
   }
 
   private func send(

@@ -90,8 +90,17 @@ final class ReceiverStages: @unchecked Sendable {
 
   // MARK: Reading
 
-  /// Hands records to their lanes until the sender's goodbye.
   private func read(_ stream: any ByteStream) throws {
+    do {
+      try readRecords(stream)
+    } catch let error as TransportError {
+      // The run is committed and confirmed: how the sender leaves changes nothing.
+      guard digest.value != nil else { throw error }
+    }
+  }
+
+  /// Hands records to their lanes until the sender's goodbye.
+  private func readRecords(_ stream: any ByteStream) throws {
     let input = RecordInput(stream: stream)
     while let header = try input.readHeader() {
       guard header.lane <= lanes.count else { throw ReplicationError.violation("lane") }
@@ -115,7 +124,7 @@ final class ReceiverStages: @unchecked Sendable {
     }
     // The peer's clean end: right after the acknowledgement, too early before it.
     guard digest.value != nil else {
-      throw ReplicationError.violation("the sender left before the end")
+      throw ReplicationError.peerGone(phase: "before the end of the run")
     }
   }
 
@@ -232,19 +241,20 @@ final class ReceiverStages: @unchecked Sendable {
       modifiedSeconds: Int64(status.st_mtim.tv_sec),
       modifiedNanoseconds: UInt32(status.st_mtim.tv_nsec))
     let request = try pending.reserve(timer: timer) {}
+    let basisSize = min(volume.sizeBytes, volume.sourceSizeBytes)
+    let rebuild = FileRebuild(
+      volume: request, descriptor: volume.descriptor, undo: undo,
+      sizeBytes: volume.sourceSizeBytes,
+      basisSizeBytes: volume.isDevice ? basisSize : volume.sizeBytes)
     let file = PendingFile(
       request: request, listing: nil, index: 0, sourceIndex: 0, directoryNumber: 0,
-      change: ItemChange(.transferred, .regular))
-    let basisSize = min(volume.sizeBytes, volume.sourceSizeBytes)
-    file.rebuild = FileRebuild(
-      volume: file, descriptor: volume.descriptor, undo: undo, sizeBytes: volume.sourceSizeBytes,
-      basisSizeBytes: volume.isDevice ? basisSize : volume.sizeBytes)
+      change: ItemChange(.transferred, .regular), rebuild: rebuild)
     pending.add(file)
     state.fileRequested(sizeBytes: volume.sourceSizeBytes)
-    let told = file.rebuild?.basisSizeBytes ?? 0
-    try builder.append(.needDelta, size: 12) { writer in
+    try builder.append(.needDelta, size: 13) { writer in
       writer.put(request)
-      writer.put(told)
+      writer.put(rebuild.basisSizeBytes)
+      writer.put(UInt8(1))
     }
     try builder.flush()
     try deltas.send(file, timer: timer)

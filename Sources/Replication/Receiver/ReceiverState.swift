@@ -46,7 +46,7 @@ final class ReceiverState: @unchecked Sendable {
   func fileRequested(sizeBytes: Int64) {
     lock.withLock {
       progress.fileCountTotal += 1
-      progress.sizeBytesTotal += sizeBytes
+      progress.sizeBytesTotal = progress.sizeBytesTotal.addingClamped(sizeBytes)
     }
   }
 
@@ -111,6 +111,14 @@ final class ReceiverState: @unchecked Sendable {
       summary.matchedBytes = counts.matchedBytes
       summary.warningCount += warningCount
     }
+  }
+}
+
+extension Int64 {
+  /// The sum, or the largest number: sparse files make sizes of any height.
+  func addingClamped(_ other: Int64) -> Int64 {
+    let (sum, overflows) = addingReportingOverflow(other)
+    return overflows ? .max : sum
   }
 }
 

@@ -34,7 +34,7 @@ final class SegmentAssembly {
   /// The request and segment under way.
   var current: (request: UInt32, segment: UInt32)? {
     guard let rebuild, let segment else { return nil }
-    return (rebuild.file.request, segment.layout.segment)
+    return (rebuild.request, segment.layout.segment)
   }
 
   func begin(_ rebuild: FileRebuild, _ number: UInt32) throws {
@@ -46,7 +46,25 @@ final class SegmentAssembly {
     literalBytes = 0
     patch = nil
     proof.reset()
-    if rebuild.isInPlace { writes.begin(rebuild) }
+    if rebuild.isInPlace {
+      writes.begin(rebuild)
+    } else if rebuild.isRetried(number) {
+      try clear(segment.layout, rebuild.targetDescriptor)
+    }
+  }
+
+  /// Zeros are not written: what the first try has left must not show through.
+  private func clear(_ layout: SegmentLayout, _ target: Int32) throws {
+    if FileSystem.punchHole(target, offset: layout.start, length: Int64(layout.size)) == 0 {
+      return
+    }
+    let zeros = [UInt8](repeating: 0, count: Granularity.blockSize)
+    var offset = layout.start
+    while offset < layout.end {
+      let count = Int(min(Int64(zeros.count), layout.end - offset))
+      try FileIO.write(target, [UInt8](zeros[..<count]), at: offset)
+      offset += Int64(count)
+    }
   }
 
   private func open() throws -> (FileRebuild, FileRebuild.BasisSegment) {
@@ -59,11 +77,11 @@ final class SegmentAssembly {
   // MARK: What comes
 
   func literal(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws {
+    try endPatch()
     let (_, segment) = try open()
     guard offset >= position, bytes.count <= segment.layout.end - offset else {
       throw ReplicationError.violation("data outside its segment")
     }
-    try endPatch()
     try keep(upTo: offset)
     try becomeDirty()
     literalBytes += Int64(bytes.count)
@@ -71,11 +89,11 @@ final class SegmentAssembly {
   }
 
   func zeros(from start: Int64, to end: Int64) throws {
+    try endPatch()
     let (_, segment) = try open()
     guard start >= position, end > start, end <= segment.layout.end else {
       throw ReplicationError.violation("zeros outside their segment")
     }
-    try endPatch()
     try keep(upTo: start)
     try becomeDirty()
     while position < end {
@@ -91,12 +109,13 @@ final class SegmentAssembly {
   func rolled(_ bytes: UnsafeRawBufferPointer, start: Int64, end: Int64) throws {
     let (rebuild, segment) = try open()
     if patch == nil {
-      guard start >= position, end > start, end <= segment.layout.end, !segment.window.isEmpty
+      guard start >= position, end > start, end <= segment.layout.end,
+        let window = try rebuild.segment(segment.layout.segment).window
       else { throw ReplicationError.violation("a rolled span outside its segment") }
       try keep(upTo: start)
       try becomeDirty()
       patch = SpanPatch(
-        basis: rebuild.basisDescriptor, window: segment.window, start: start, end: end,
+        basis: rebuild.basisDescriptor, window: window, start: start, end: end,
         scratch: ScratchFile(in: scratch))
     }
     guard let patch, patch.start == start, patch.end == end else {
@@ -126,7 +145,9 @@ final class SegmentAssembly {
   }
 
   /// Forgets the segment: the sender could not send it.
-  func abandon() {
+  func abandon() throws {
+    writes.discard()
+    try staged.flush()
     rebuild = nil
     segment = nil
     patch = nil
@@ -135,8 +156,8 @@ final class SegmentAssembly {
   /// Removes the temporary file of the segment under way.
   func discard(_ writer: TreeWriter?) {
     // A directory that cannot be opened any more holds nothing to remove.
-    guard let rebuild, let name = rebuild.temporaryName, let listing = rebuild.file.listing,
-      let parent = try? writer?.directories.descriptor(of: listing.path)
+    guard let rebuild, let name = rebuild.temporaryName,
+      let parent = try? writer?.directories.descriptor(of: rebuild.directory)
     else { return }
     _ = unlinkat(parent, name, 0)
   }

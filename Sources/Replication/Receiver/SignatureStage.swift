@@ -108,7 +108,7 @@ final class SignatureStage {
     rebuild.begin(FileRebuild.BasisSegment(layout: layout, zeroBlocks: zeroBlocks, tags: tags))
     let sums = sums
     try builder.append(.sums, size: 8 + zeroBlocks.count + sums.count) { writer in
-      writer.put(rebuild.file.request)
+      writer.put(rebuild.request)
       writer.put(number)
       zeroBlocks.withUnsafeBytes { writer.put($0) }
       sums.withUnsafeBytes { writer.put($0) }

@@ -33,7 +33,8 @@ final class SpanPatch {
   /// Gives the span's bytes in order. Everything is read from the basis before `emit` gets the first
   /// byte when `isInPlace`, since `emit` overwrites the basis then.
   func apply(
-    buffers: borrowing DeltaBuffers, isInPlace: Bool, _ emit: (UnsafeRawBufferPointer) throws -> Void
+    buffers: borrowing DeltaBuffers, isInPlace: Bool,
+    _ emit: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let size = UInt64(end - start)
     let made: UInt64

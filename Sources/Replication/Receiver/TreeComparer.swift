@@ -127,6 +127,9 @@ final class TreeComparer {
       try removeLeftovers(of: local)
       return
     }
+    guard open.count < WireLimits.announcedCountMax else {
+      throw ReplicationError.violation("more directories announced than allowed")
+    }
     open[number] = OpenDirectory(
       number: number, path: path, local: local, announcedDigest: digest,
       isIncomplete: isIncomplete)

@@ -120,7 +120,10 @@ final class WholeFileWriter {
   func end(_ file: PendingFile, _ end: FileEnd) throws {
     let (writer, listing) = try tree(file)
     guard end.outcome == .complete || end.outcome == .changed else {
-      open[file.request] = nil
+      if let assembly = open.removeValue(forKey: file.request) {
+        _ = unlinkat(
+          try writer.directories.descriptor(of: listing.path), assembly.temporary, 0)
+      }
       return completion.drop(file)
     }
     let assembly = try assembly(file)

@@ -48,7 +48,8 @@ final class DirectoryTable: @unchecked Sendable {
       }
       if !walkIsComplete {
         let inFlight = Int(announced - answered)
-        if inFlight == 0
+        // A directory heavier than the bound goes alone.
+        if listings.isEmpty
           || (inFlight < WireLimits.announcedCountMax && weight < WireLimits.listingWeightMax)
         {
           return .walk

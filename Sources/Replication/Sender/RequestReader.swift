@@ -38,7 +38,7 @@ final class RequestReader {
     while true {
       let waitStart = MonotonicTime.now()
       guard let header = try input.readHeader() else {
-        throw ReplicationError.violation("the receiver left before it confirmed the end")
+        throw ReplicationError.peerGone(phase: "before it confirmed the end")
       }
       timer.addInputWait(since: waitStart)
       guard header.lane == 0 else { throw ReplicationError.violation("lane of a request") }
@@ -74,9 +74,7 @@ final class RequestReader {
     case .signature: try signature(&reader)
     case .resend:
       let file = try files.file(try reader.u32())
-      let segment = try reader.u32()
-      try post(
-        segment == SegmentLayout.wholeFile ? .wholeAnew(file) : .resend(file, segment: segment))
+      try resend(file, segment: try reader.u32())
     case .finish:
       let file = try files.file(try reader.u32())
       try post(.finish(file))
@@ -91,6 +89,13 @@ final class RequestReader {
     default: throw ReplicationError.violation("frame \(frame.type) from a receiver")
     }
     return nil
+  }
+
+  private func resend(_ file: SenderFile, segment: UInt32) throws {
+    if segment == SegmentLayout.wholeFile { return try post(.wholeAnew(file)) }
+    _ = try SegmentLayout(file: file, segment: segment)
+    try files.openSegment()
+    try post(.resend(file, segment: segment))
   }
 
   /// The queue is as long as the protocol lets a receiver ask; one that asks for more is ended, so that
@@ -116,19 +121,23 @@ final class RequestReader {
     try post(.whole(request: request, listing, index: index))
   }
 
+  /// Body: request u32 · size of the basis u64 · 1 for in place u8 · of a tree: directory u32 · index u32.
   private func needDelta(_ reader: inout ByteReader) throws {
     let request = try reader.u32()
     let basisSize = Int64(clamping: try reader.u64())
+    let isInPlace = try reader.u8() == 1
     let file: SenderFile
     if files.isVolume {
       var entry = Entry()
       entry.size = files.volumeSizeBytes
-      file = SenderFile(request: request, path: [], entry: entry, basisSizeBytes: basisSize)
+      file = SenderFile(
+        request: request, path: [], entry: entry, basisSizeBytes: basisSize, isInPlace: isInPlace)
     } else {
       let (listing, index) = try entry(&reader)
       let entry = listing.entries[index]
       file = SenderFile(
-        request: request, path: listing.path(of: entry), entry: entry, basisSizeBytes: basisSize)
+        request: request, path: listing.path(of: entry), entry: entry, basisSizeBytes: basisSize,
+        isInPlace: isInPlace)
     }
     try files.add(file)
   }
@@ -143,6 +152,7 @@ final class RequestReader {
     guard sums.sums.count == layout.sumsSize(zeroBlocks: zeroBlocks) else {
       throw ReplicationError.violation("page sums of another length")
     }
+    try files.openSegment()
     try post(.segment(file, sums))
   }
 

@@ -99,7 +99,9 @@ final class SegmentCoder {
       let basisSize = min(size, max(0, layout.basisSize - start))
       let basisIsZero = basisSize > 0 && !ignoringSums && sums.zeroBlocks.hasBit(block)
       let blockSumsSize =
-        basisIsZero || ignoringSums ? 0 : Granularity.pageCount(
+        basisIsZero || ignoringSums
+        ? 0
+        : Granularity.pageCount(
           min(Granularity.blockSize, max(0, layout.basisSize - start)))
           * Granularity.pageSumLength
       defer { sumsOffset += blockSumsSize }
@@ -225,8 +227,9 @@ final class SegmentCoder {
   private func askRolling(
     _ file: SenderFile, _ layout: SegmentLayout, _ span: RollingSpan
   ) throws {
-    let shift = abs(file.entry.size - file.basisSizeBytes)
-    let slack = min(max(1 << 20, shift * 2), Int64(Granularity.segmentSize))
+    let slackMax = Int64(Granularity.segmentSize)
+    let shift = min(abs(file.entry.size - file.basisSizeBytes), slackMax)
+    let slack = min(max(1 << 20, shift * 2), slackMax)
     let start = min(max(0, span.start - slack), file.basisSizeBytes)
     let end = min(span.end + slack, file.basisSizeBytes)
     try builder.append(.askRolling, size: 24) { writer in

@@ -1,3 +1,4 @@
+import DeltaCoding
 import FileTree
 import Platform
 
@@ -17,14 +18,17 @@ final class SenderFileTable: @unchecked Sendable {
     let span: RollingSpan
     var signature: [UInt8] = []
   }
-  /// A signature of a window of 96 MiB in blocks of 2 KiB takes 0.6 MiB.
-  private static let signatureBytesMax = 8 << 20
+  /// The longest signature that is parsed; one of a window of 96 MiB in blocks of 2 KiB takes 0.6 MiB.
+  private static let signatureBytesMax = Signature.byteCount(
+    of: Signature.defaultEntryLimit, blockLength: 1,
+    strongLength: Signature.strongLengths.upperBound)
 
   let isVolume: Bool
   let volumeSizeBytes: Int64
   private let lock = Lock()
   private var files: [UInt32: SenderFile] = [:]
   private var expected: [Key: Expected] = [:]
+  private var openSegmentCount = 0
 
   init(volumeSizeBytes: Int64? = nil) {
     isVolume = volumeSizeBytes != nil
@@ -50,11 +54,21 @@ final class SenderFileTable: @unchecked Sendable {
     lock.withLock { files[file.request] = nil }
   }
 
-  func expectSignature(of file: SenderFile, sums: PageSums, span: RollingSpan) throws {
+  /// The receiver has asked for a segment.
+  func openSegment() throws {
     try lock.withLock {
-      guard expected.count < WireLimits.segmentCountMax else {
+      guard openSegmentCount < WireLimits.segmentCountMax else {
         throw ReplicationError.violation("more open segments than allowed")
       }
+      openSegmentCount += 1
+    }
+  }
+
+  /// A segment was sent to its end.
+  func closeSegment() { lock.withLock { openSegmentCount -= 1 } }
+
+  func expectSignature(of file: SenderFile, sums: PageSums, span: RollingSpan) {
+    lock.withLock {
       expected[Key(request: file.request, segment: sums.segment)] = Expected(
         sums: sums, span: span)
     }

@@ -9,10 +9,15 @@ final class SenderFile: @unchecked Sendable {
   let entry: Entry
   /// Size of what the receiver has to start from.
   let basisSizeBytes: Int64
+  /// The receiver rewrites the file in place, and will not ask for it whole.
+  let isInPlace: Bool
   private let lock = Lock()
   private var opened: Result<OpenSource, PlatformError>?
 
-  init(request: UInt32, path: [UInt8], entry: Entry, basisSizeBytes: Int64) {
+  init(
+    request: UInt32, path: [UInt8], entry: Entry, basisSizeBytes: Int64, isInPlace: Bool = false
+  ) {
+    self.isInPlace = isInPlace
     self.request = request
     self.path = path
     self.entry = entry
@@ -132,6 +137,11 @@ final class SourceRoot: Sendable {
   }
 
   var isVolume: Bool { tree == nil }
+
+  /// A tree goes on without one of its files; a volume is all there is.
+  func requireTree(_ reason: String) throws {
+    if isVolume { throw ReplicationError.root(path: volumePath, reason: reason) }
+  }
 
   /// A read-only descriptor without touching the access time where that is allowed.
   func openFile(_ path: [UInt8]) -> Int32 {

@@ -51,19 +51,21 @@ final class SenderLane {
     case .segment(let file, let sums):
       try withSource(file, sums.segment) { source in
         let layout = try SegmentLayout(file: file, segment: sums.segment)
-        _ = try segments.code(file, layout, sums, from: source) { span in
-          try files.expectSignature(of: file, sums: sums, span: span)
+        return try segments.code(file, layout, sums, from: source) { span in
+          files.expectSignature(of: file, sums: sums, span: span)
         }
       }
     case .rolling(let file, let sums, let span, let signature):
       try withSource(file, sums.segment) { source in
         let layout = try SegmentLayout(file: file, segment: sums.segment)
         try segments.codeRolling(file, layout, sums, span, signature, from: source)
+        return true
       }
     case .resend(let file, let segment):
       try withSource(file, segment) { source in
         try segments.codeLiteral(
           file, try SegmentLayout(file: file, segment: segment), from: source)
+        return true
       }
     case .wholeAnew(let file):
       files.remove(file)
@@ -72,19 +74,32 @@ final class SenderLane {
     }
   }
 
-  /// Runs `body` with the open file, or ends the segment when the file is not as it was listed.
+  /// Runs `body` with the open file, or ends the segment when the file is not as it was listed or cannot
+  /// be read. `body` gives whether the segment is at its end.
   private func withSource(
-    _ file: SenderFile, _ segment: UInt32, _ body: (OpenSource) throws -> Void
+    _ file: SenderFile, _ segment: UInt32, _ body: (OpenSource) throws -> Bool
   ) throws {
+    var isEnded = true
     switch file.source(in: root) {
-    case .failure(let error):
-      let outcome = outcome(of: error)
-      if file.isFirstFailure() { tell(error, file.path, outcome) }
-      try segments.fail(file, segment: segment, outcome)
+    case .failure(let error): try fail(file, segment, error)
     case .success(let source) where source.status.sizeBytes != file.entry.size:
+      try root.requireTree("its size has changed since the run began")
       try segments.fail(file, segment: segment, .changed)
-    case .success(let source): try body(source)
+    case .success(let source):
+      do {
+        isEnded = try body(source)
+      } catch let error as PlatformError {
+        try fail(file, segment, error)
+      }
     }
+    if isEnded { files.closeSegment() }
+  }
+
+  private func fail(_ file: SenderFile, _ segment: UInt32, _ error: PlatformError) throws {
+    try root.requireTree(PlatformError.reason(of: error.errno))
+    let outcome = outcome(of: error)
+    if file.isFirstFailure() { tell(error, file.path, outcome) }
+    try segments.fail(file, segment: segment, outcome)
   }
 
   private func finish(_ file: SenderFile) throws {
@@ -93,8 +108,8 @@ final class SenderLane {
       return try end(file.request, FileEnd(.unreadable))
     }
     let isUnchanged = source.isUnchanged
-    // A changed file stays open: the receiver may ask for it whole.
-    if isUnchanged {
+    // A changed file stays known where the receiver may ask for it whole.
+    if isUnchanged || file.isInPlace {
       files.remove(file)
       state.fileDone()
     }

@@ -140,8 +140,11 @@ final class SenderSession {
         stream: stream, table: table, tasks: tasks, credits: credits, files: files, state: state,
         timer: timer)
       let end = try reader.run()
-      if let digest = state.treeDigest, !source.root.isVolume, digest != end.digest {
-        throw ReplicationError.digestMismatch
+      if !source.root.isVolume {
+        guard let digest = state.treeDigest else {
+          throw ReplicationError.violation("an acknowledgement before the end of the walk")
+        }
+        guard digest == end.digest else { throw ReplicationError.digestMismatch }
       }
       acknowledged.value = end
       tasks.close()
@@ -168,9 +171,14 @@ final class SenderSession {
   }
 }
 
-/// Carries the acknowledgement from the reader's thread; read after the join.
+/// Carries the acknowledgement from one thread to others.
 final class AcknowledgementBox: @unchecked Sendable {
-  var value: Acknowledgement?
+  private let lock = Lock()
+  private var stored: Acknowledgement?
+  var value: Acknowledgement? {
+    get { lock.withLock { stored } }
+    set { lock.withLock { stored = newValue } }
+  }
 }
 
 /// What is sent: a tree, or one file or device as a volume.

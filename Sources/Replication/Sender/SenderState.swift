@@ -31,7 +31,7 @@ final class SenderState: @unchecked Sendable {
       totals.entryCount += 1
       if entry.kind == .regular {
         totals.fileCount += 1
-        totals.sizeBytes += entry.size
+        totals.sizeBytes = totals.sizeBytes.addingClamped(entry.size)
       }
     }
     progress.entryCount = totals.entryCount
@@ -81,7 +81,7 @@ final class SenderState: @unchecked Sendable {
   func sent(literal: Int, covered: Int64) {
     lock.lock()
     literalBytes += Int64(literal)
-    progress.sizeBytesDone += covered
+    progress.sizeBytesDone = progress.sizeBytesDone.addingClamped(covered)
     tellProgressAndUnlock()
   }
 

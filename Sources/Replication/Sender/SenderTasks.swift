@@ -1,6 +1,6 @@
 import FileTree
-import Platform
 import Pipelines
+import Platform
 
 /// One piece of work for a data lane of the sender.
 enum SenderTask: Sendable {

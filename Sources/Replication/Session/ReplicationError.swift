@@ -9,6 +9,8 @@ package enum ReplicationError: DroverError {
   case version(theirs: UInt32)
   /// The peer closed the connection before it said anything.
   case peerLeft
+  /// The peer ended the connection in the middle of a session, without a word.
+  case peerGone(phase: String)
   /// The peer ended the session and said why.
   case peer(FailureKind, message: String)
   case emptySource(root: String)
@@ -24,6 +26,7 @@ package enum ReplicationError: DroverError {
     switch self {
     case .violation, .digestMismatch, .unproven, .undoDamaged: .corrupt
     case .version: .unsupported
+    case .peerGone: .unreachable
     case .peerLeft: .failed
     case .peer(let kind, _): kind
     case .emptySource: .refused
@@ -39,6 +42,7 @@ package enum ReplicationError: DroverError {
     case .version(let theirs):
       "the peer speaks version \(theirs) of the protocol, this program version \(WireLimits.version)"
     case .peerLeft: "the peer closed the connection before the session began"
+    case .peerGone(let phase): "the other side ended the connection \(phase)"
     case .peer(_, let message): "the other side: \(message)"
     case .emptySource(let root): "\(root) is empty, the destination is not: nothing was changed"
     case .root(let path, let reason): "\(path): \(reason)"

@@ -61,7 +61,9 @@ final class SessionThreads: @unchecked Sendable {
   }
 
   /// Starts a stage; a failure of it fails the session.
-  func start(_ name: String, timer: StageTimer? = nil, _ body: @escaping @Sendable () throws -> Void) {
+  func start(
+    _ name: String, timer: StageTimer? = nil, _ body: @escaping @Sendable () throws -> Void
+  ) {
     if let timer { timers.append(timer) }
     let latch = latch
     threads.append(

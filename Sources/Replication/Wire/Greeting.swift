@@ -28,10 +28,8 @@ enum Greeting {
   static func receive(from stream: any ByteStream) throws -> [UInt8] {
     let input = RecordInput(stream: stream)
     var head = [UInt8](repeating: 0, count: headSize)
-    try head.withUnsafeMutableBytes { head in
-      let first = try stream.read(into: head)
-      guard first > 0 else { throw ReplicationError.peerLeft }
-      try input.fill(UnsafeMutableRawBufferPointer(rebasing: head[first...]))
+    guard try head.withUnsafeMutableBytes({ try input.fill($0, orEnd: true) }) else {
+      throw ReplicationError.peerLeft
     }
     guard head.starts(with: WireLimits.magic) else {
       throw ReplicationError.violation("no Drover greeting")
@@ -41,9 +39,11 @@ enum Greeting {
       return (try reader.u32(), Int(try reader.u32()))
     }
     guard version == WireLimits.version else { throw ReplicationError.version(theirs: version) }
-    guard count <= bodySizeMax else { throw ReplicationError.violation("a greeting of \(count) bytes") }
+    guard count <= bodySizeMax else {
+      throw ReplicationError.violation("a greeting of \(count) bytes")
+    }
     var body = [UInt8](repeating: 0, count: count)
-    try body.withUnsafeMutableBytes { try input.fill($0) }
+    try body.withUnsafeMutableBytes { _ = try input.fill($0) }
     return body
   }
 
@@ -144,7 +144,9 @@ struct SenderGreeting {
         root = .tree(listing)
       case 2:
         let size = Int64(bitPattern: try reader.u64())
-        guard size >= 0 else { throw ReplicationError.violation("volume size") }
+        guard (0...SegmentLayout.sizeBytesMax).contains(size) else {
+          throw ReplicationError.violation("a volume of \(size) bytes")
+        }
         root = .volume(sizeBytes: size)
       default: throw ReplicationError.violation("kind of root")
       }
@@ -179,7 +181,8 @@ struct ReceiverGreeting {
     nonce = [UInt8](body[..<Greeting.nonceSize])
     if body[Greeting.nonceSize] == 1 {
       refusal = try body.withUnsafeBytes {
-        try AbortMessage(decoding: UnsafeRawBufferPointer(rebasing: $0[(Greeting.nonceSize + 1)...]))
+        try AbortMessage(
+          decoding: UnsafeRawBufferPointer(rebasing: $0[(Greeting.nonceSize + 1)...]))
       }
     }
   }

@@ -85,6 +85,7 @@ struct FrameIterator {
       throw ReplicationError.violation("frame of \(count) bytes in a record with less")
     }
     defer { offset += count }
-    return Frame(type: type, body: UnsafeRawBufferPointer(rebasing: record[offset..<offset + count]))
+    return Frame(
+      type: type, body: UnsafeRawBufferPointer(rebasing: record[offset..<offset + count]))
   }
 }

@@ -12,9 +12,7 @@ struct RecordInput {
   /// The next header, or nil at the peer's clean end between two records.
   func readHeader() throws -> RecordHeader? {
     try withUnsafeTemporaryAllocation(byteCount: RecordHeader.size, alignment: 8) { bytes in
-      let first = try stream.read(into: bytes)
-      if first == 0 { return nil }
-      try fill(UnsafeMutableRawBufferPointer(rebasing: bytes[first...]))
+      guard try fill(bytes, orEnd: true) else { return nil }
       return try RecordHeader(decoding: UnsafeRawBufferPointer(bytes))
     }
   }
@@ -25,13 +23,17 @@ struct RecordInput {
     buffer.count = header.wireSize
   }
 
-  func fill(_ buffer: UnsafeMutableRawBufferPointer) throws {
+  /// Fills `buffer`. False, with nothing read, at the peer's end when that may come here.
+  @discardableResult
+  func fill(_ buffer: UnsafeMutableRawBufferPointer, orEnd mayEnd: Bool = false) throws -> Bool {
     var done = 0
     while done < buffer.count {
       let count = try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[done...]))
-      guard count > 0 else { throw ReplicationError.violation("the stream ended inside a record") }
+      if count == 0, done == 0, mayEnd { return false }
+      guard count > 0 else { throw ReplicationError.peerGone(phase: "in the middle of a message") }
       done += count
     }
+    return true
   }
 }
 

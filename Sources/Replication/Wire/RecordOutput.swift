@@ -95,7 +95,8 @@ final class RecordOutput: @unchecked Sendable {
   func sayFarewell(_ failure: any Error) {
     if failure is TransportError { return stream.abort() }
     do {
-      if case ReplicationError.peer = failure {} else {
+      if case ReplicationError.peer = failure {
+      } else {
         try writeFrame(.abort, AbortMessage(failure).encoded())
       }
       try stream.finish()

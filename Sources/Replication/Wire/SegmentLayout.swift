@@ -7,6 +7,9 @@ struct SegmentLayout {
   /// Segments of one file: 2^21 of 32 MiB are 64 TiB.
   static let countMax: UInt32 = 1 << 21
 
+  /// Largest file that goes in segments; more than any Linux file system holds in one file.
+  static let sizeBytesMax = Int64(countMax) * Int64(Granularity.segmentSize)
+
   /// In place of a segment's number: the whole file, without a delta.
   static let wholeFile: UInt32 = .max
 
@@ -33,6 +36,7 @@ struct SegmentLayout {
       sizeBytes: file.entry.size, basisSizeBytes: file.basisSizeBytes, segment: segment)
   }
 
+  /// Segments of a file of at most ``sizeBytesMax``.
   static func count(sizeBytes: Int64) -> UInt32 {
     let size = Int64(Granularity.segmentSize)
     return UInt32((sizeBytes + size - 1) / size)

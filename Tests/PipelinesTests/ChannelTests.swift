@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Pipelines
-
-@Test func placeholder() {}
