@@ -23,6 +23,16 @@ package enum TreeError: DroverError {
   case changed(path: [UInt8])
   case directoryTooLarge(path: [UInt8])
 
+  /// What failed, relative to the root; empty for the root itself and for bytes without a path.
+  package var path: [UInt8] {
+    switch self {
+    case .system(_, let path), .pathTooLong(let path), .attributesTooLarge(let path),
+      .notDirectory(let path), .changed(let path), .directoryTooLarge(let path):
+      path
+    case .malformed: []
+    }
+  }
+
   package var kind: FailureKind {
     switch self {
     case .system(let error, _): error.kind
