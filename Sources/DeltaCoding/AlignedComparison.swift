@@ -2,14 +2,14 @@ package import Cryptography
 
 /// Comparison of data at the same offset on both sides: pure functions over borrowed buffers.
 ///
-/// The receiver sends tags of blocks; for blocks that differ the sender gets page sums and sends the
-/// pages that differ; the tag of the whole rebuilt block proves it. Units and error bounds:
+/// The receiver sends tags of blocks; for blocks that differ the sender gets page sums and sends
+/// the pages that differ; the tag of the whole rebuilt block proves it. Units and error bounds:
 /// ``Granularity``.
 package enum AlignedComparison {
   /// Writes the sums of all pages of `data` to `target` and returns their length in bytes.
   ///
-  /// `target` has at least 4 bytes for each page. The sum of a short last page covers its length, so it
-  /// never agrees with a longer page that starts alike, except by chance.
+  /// `target` has at least 4 bytes for each page. The sum of a short last page covers its length,
+  /// so it never agrees with a longer page that starts alike, except by chance.
   @discardableResult
   package static func pageSums(
     of data: UnsafeRawBufferPointer, key: XXH3Key, into target: UnsafeMutableRawBufferPointer
@@ -45,7 +45,8 @@ package enum AlignedComparison {
 
   /// Writes the tags of all blocks of `data` to `target` and returns their length in bytes.
   ///
-  /// `target` has at least 14 bytes for each block. Blocks of zeros are recognised and cost a sixth.
+  /// `target` has at least 14 bytes for each block. Blocks of zeros are recognised and cost a
+  /// sixth.
   @discardableResult
   package static func blockTags(
     of data: UnsafeRawBufferPointer, key: Poly1305Key, into target: UnsafeMutableRawBufferPointer
@@ -61,7 +62,8 @@ package enum AlignedComparison {
     return length
   }
 
-  /// Appends the blocks of `data` whose tags differ from `tags` to `runs`, counted from `firstBlock`.
+  /// Appends the blocks of `data` whose tags differ from `tags` to `runs`, counted from
+  /// `firstBlock`.
   ///
   /// `tags` is input from the other side, exactly 14 bytes for each block of `data`.
   /// - Throws: `DeltaError.sumCount`.

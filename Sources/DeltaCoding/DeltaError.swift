@@ -1,6 +1,7 @@
 package import Platform
 
-/// Failures of making and applying deltas. Errors of the caller's closures pass through as they are.
+/// Failures of making and applying deltas. Errors of the caller's closures pass through as they
+/// are.
 package enum DeltaError: DroverError, Equatable {
   /// A parameter of ours outside its limits.
   case parameter(name: String, value: Int, limits: ClosedRange<Int>)

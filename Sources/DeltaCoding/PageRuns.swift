@@ -12,7 +12,8 @@ package struct PageRun: Hashable, Sendable {
   package var end: Int { first + count }
 }
 
-/// Runs in ascending order, adjacent ones merged. Kept and emptied between uses, it does not allocate.
+/// Runs in ascending order, adjacent ones merged. Kept and emptied between uses, it does not
+/// allocate.
 package struct PageRuns: Sendable, Equatable {
   package private(set) var runs: [PageRun] = []
 

@@ -33,8 +33,8 @@ package final class DirectoryListing: @unchecked Sendable {
   /// Path of an entry relative to the root.
   package func path(of entry: Entry) -> [UInt8] { path.appending(name(of: entry)) }
 
-  /// Sorts the entries by the bytes of their names. Small keys are sorted and the entries moved once:
-  /// a directory may hold millions.
+  /// Sorts the entries by the bytes of their names. Small keys are sorted and the entries moved
+  /// once: a directory may hold millions.
   package func sort() {
     guard entries.count > 1 else { return }
     var keys = entries.indices.map { index in
@@ -79,8 +79,8 @@ package final class DirectoryListing: @unchecked Sendable {
 
 /// Stands for an entry while a listing is sorted.
 private struct SortKey {
-  /// The first eight bytes of the name, the first one highest. Names hold no NUL, so shorter ones are
-  /// filled with it.
+  /// The first eight bytes of the name, the first one highest. Names hold no NUL, so shorter ones
+  /// are filled with it.
   let prefix: UInt64
   var index: UInt32
 

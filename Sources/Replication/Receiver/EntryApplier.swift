@@ -347,8 +347,8 @@ final class EntryApplier {
     return best
   }
 
-  /// What interrupted runs have left of a file: the last one's, or that of one before which it started
-  /// from, whichever holds more. Their sizes say little: segments come in any order.
+  /// What interrupted runs have left of a file: the last one's, or that of one before which it
+  /// started from, whichever holds more. Their sizes say little: segments come in any order.
   private func largestLeftover(
     of name: [UInt8], _ there: DirectoryListing
   ) -> (basis: Basis, dataBytes: Int64)? {
