@@ -2,8 +2,8 @@ package import Cryptography
 
 /// Comparison of data at the same offset on both sides: pure functions over borrowed buffers.
 ///
-/// The receiver sends the sums of its basis' pages; the sender sends the pages that differ and a proof
-/// over the tags of all blocks. Units and error bounds: ``Granularity``.
+/// The receiver sends the sums of its basis' pages; the sender sends the pages that differ and a
+/// proof over the tags of all blocks. Units and error bounds: ``Granularity``.
 package enum AlignedComparison {
   /// Writes the sums of all pages of `data` to `target` and returns their length in bytes.
   ///
