@@ -5,11 +5,14 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -92,6 +95,14 @@ int drover_fremovexattr(int fd, const char *name) { return fremovexattr(fd, name
 uint64_t drover_makedev(uint32_t major, uint32_t minor) { return makedev(major, minor); }
 uint32_t drover_major(uint64_t device) { return major(device); }
 uint32_t drover_minor(uint64_t device) { return minor(device); }
+
+int64_t drover_tcp_receiver_limited(int socket) {
+  struct tcp_info info;
+  socklen_t size = sizeof info;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return -1;
+  if (size < offsetof(struct tcp_info, tcpi_rwnd_limited) + sizeof info.tcpi_rwnd_limited) return -1;
+  return (int64_t)info.tcpi_rwnd_limited;
+}
 
 int drover_set_parent_death_signal(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
 int drover_set_not_dumpable(void) { return prctl(PR_SET_DUMPABLE, 0); }

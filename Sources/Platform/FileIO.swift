@@ -65,6 +65,11 @@ package enum FileIO {
     }
   }
 
+  /// Seconds that a TCP connection has been held back by its receiver's window so far; 0 when not known.
+  package static func receiverLimitedSeconds(_ socket: Int32) -> Double {
+    Double(max(0, drover_tcp_receiver_limited(socket))) / 1e6
+  }
+
   /// Makes the data of a file durable (`fdatasync`).
   package static func synchronizeData(_ descriptor: Int32) throws(PlatformError) {
     if retryingOnInterrupt({ fdatasync(descriptor) }) != 0 { throw .last("fdatasync") }

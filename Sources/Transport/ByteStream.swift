@@ -27,6 +27,10 @@ package protocol ByteStream: AnyObject, Sendable {
 
   /// Bytes that crossed the connection so far, the tunnel's own included. Any thread.
   var wireBytes: WireBytes { get }
+
+  /// Seconds that writing was held back by a peer that reads slowly, rather than by the link; 0 when that is
+  /// not known.
+  var receiverLimitedSeconds: Double { get }
 }
 
 /// Bytes of one connection in both directions.
@@ -43,6 +47,7 @@ package struct WireBytes: Sendable, Equatable {
 extension ByteStream {
   package func close() { abort() }
   package var wireBytes: WireBytes { WireBytes() }
+  package var receiverLimitedSeconds: Double { 0 }
 }
 
 /// The time limits of a connection.

@@ -51,6 +51,9 @@ uint64_t drover_makedev(uint32_t major, uint32_t minor);
 uint32_t drover_major(uint64_t device);
 uint32_t drover_minor(uint64_t device);
 
+// Microseconds that a TCP connection has waited for its receiver's window; -1 when not known
+int64_t drover_tcp_receiver_limited(int socket);
+
 // Processes
 int drover_set_parent_death_signal(int signal);
 int drover_set_not_dumpable(void);

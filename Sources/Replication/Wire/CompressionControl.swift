@@ -12,6 +12,8 @@ final class CompressionControl: @unchecked Sendable {
   private var since = MonotonicTime.now()
   /// Observations are handed on in stretches, so that the lock and the clock cost nothing.
   private static let stretchSeconds = 0.1
+  /// Above the rate of a gigabit link: about what one core compresses at a useful level.
+  private static let fastBytesPerSecond = 125e6
 
   init(choice: CompressionChoice) {
     self.choice = choice
@@ -53,6 +55,10 @@ final class CompressionControl: @unchecked Sendable {
       let seconds = now.seconds(since: since)
       guard seconds >= CompressionControl.stretchSeconds else { return }
       seen.seconds = seconds
+      // A writer that waits at such a rate waits for a core or for the other side's disk.
+      if Double(seen.bytesOut) / seconds > CompressionControl.fastBytesPerSecond {
+        seen.blockedSeconds = 0
+      }
       adaptive.record(seen)
       seen = AdaptiveLevel.Observation()
       since = now

@@ -12,6 +12,7 @@ final class RecordOutput: @unchecked Sendable {
   private var pacer: Pacer?
   let timer = StageTimer("wire write")
   private var lastWaitedSeconds = 0.0
+  private var lastReceiverLimitedSeconds = 0.0
   /// A peer that hears nothing for its time-out gives up, so a ping goes out well before.
   private static let pingSeconds = 5.0
 
@@ -79,9 +80,14 @@ final class RecordOutput: @unchecked Sendable {
     }
     let cpuSeconds = Double(threadCPUNanoseconds() - startCPU) / 1e9
     let waited = timer.inputWaitSeconds
+    // Less to write does not help a peer that is slow to read.
+    let receiverLimited = stream.receiverLimitedSeconds
+    let blocked =
+      MonotonicTime.now().seconds(since: start) - cpuSeconds
+      - (receiverLimited - lastReceiverLimitedSeconds)
+    lastReceiverLimitedSeconds = receiverLimited
     control?.recordWrite(
-      bytes: record.buffer.count,
-      blockedSeconds: max(0, MonotonicTime.now().seconds(since: start) - cpuSeconds),
+      bytes: record.buffer.count, blockedSeconds: max(0, blocked),
       waitedSeconds: waited - lastWaitedSeconds)
     lastWaitedSeconds = waited
   }

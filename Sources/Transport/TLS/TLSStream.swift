@@ -78,6 +78,10 @@ import Platform
     }
   }
 
+  package var receiverLimitedSeconds: Double {
+    FileIO.receiverLimitedSeconds(connection.socket.raw)
+  }
+
   package var wireBytes: WireBytes { lock.withLock { idle.wire } }
 
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
