@@ -125,6 +125,7 @@ final class SessionThreads: @unchecked Sendable {
       isWriterDone = true
     }
     try failed.join()
+    latch.disarm()
     try latch.check()
   }
 
