@@ -1,8 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Targets stand bottom-up, one block per layer. A target imports only from the layers below it, plus
-// the edges that `tools/tidy` lists; a second check is `--explicit-target-dependency-import-check`.
+// Targets stand bottom-up, one block per layer. A target imports only from the layers below it,
+// plus the edges that `tools/tidy` lists; a second check is
+// `--explicit-target-dependency-import-check`.
 
 let settings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
@@ -47,7 +48,7 @@ let package = Package(
     .executable(name: "drover-benchmarks", targets: ["drover-benchmarks"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // 0: C
@@ -127,7 +128,8 @@ let package = Package(
     tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
     tests(of: "Manifests", ["Platform"]),
     tests(of: "Control", ["Manifests", "Platform"]),
-    tests(of: "Movers", ["Control", "Manifests", "Supervision", "Volumes", "Replication", "Platform"]),
+    tests(
+      of: "Movers", ["Control", "Manifests", "Supervision", "Volumes", "Replication", "Platform"]),
     .testTarget(
       name: "ConformanceTests", dependencies: ["TestSupport", "Platform"],
       swiftSettings: testSettings),

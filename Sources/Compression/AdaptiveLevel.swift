@@ -1,8 +1,8 @@
 /// Chooses the level that moves the most data, from what a session sees of itself.
 ///
-/// A pure value: facts go in through ``record(_:)``, ``level`` comes out. It keeps a small model, namely the
-/// rate of the link, and how fast and how well the present data compresses, and takes the cheapest
-/// step whose predicted rate
+/// A pure value: facts go in through ``record(_:)``, ``level`` comes out. It keeps a small model,
+/// namely the rate of the link, and how fast and how well the present data compresses, and takes
+/// the cheapest step whose predicted rate
 ///
 ///     min(link · ratio(step), compressor(step) · cores, source)
 ///
@@ -37,8 +37,8 @@ package struct AdaptiveLevel: Sendable {
     }
   }
 
-  /// A level with what is expected of it: bytes a second of one core, and the ratio, for programs and
-  /// documentation in frames of 256 KiB. Only the relations matter, the scale is measured.
+  /// A level with what is expected of it: bytes a second of one core, and the ratio, for programs
+  /// and documentation in frames of 256 KiB. Only the relations matter, the scale is measured.
   private struct Step {
     let level: Int
     let speed: Double
@@ -121,8 +121,8 @@ package struct AdaptiveLevel: Sendable {
     }
     linkRate = linkRate.isFinite && !moved ? (linkRate + wire) / 2 : wire
     moved = false
-    // When it is the receiver that holds the writer back, compression only seems to slow the link down;
-    // the rate seen without it tells.
+    // When it is the receiver that holds the writer back, compression only seems to slow the link
+    // down; the rate seen without it tells.
     if current == nil { plainRate = wire }
   }
 

@@ -7,13 +7,13 @@ package enum Compressibility {
   /// Below this the estimate's own noise is larger than what it should see (it is 2 % at 1024).
   private static let shortest = 1024
 
-  /// Whether the bytes are distributed as evenly as random ones, as in compressed, encrypted and media
-  /// data.
+  /// Whether the bytes are distributed as evenly as random ones, as in compressed, encrypted and
+  /// media data.
   ///
-  /// Takes about two microseconds. The measure is how often two sampled bytes agree; for even ones that
-  /// is 1 in 256, and 10 % above is the limit (an entropy of 7.86 bits). Repetitions of random data at a
-  /// distance are not seen: a wrong "yes" costs a chance, a wrong "no" a fast pass of the compressor.
-  /// Always false below 1 KiB.
+  /// Takes about two microseconds. The measure is how often two sampled bytes agree; for even ones
+  /// that is 1 in 256, and 10 % above is the limit (an entropy of 7.86 bits). Repetitions of random
+  /// data at a distance are not seen: a wrong "yes" costs a chance, a wrong "no" a fast pass of the
+  /// compressor. Always false below 1 KiB.
   package static func looksIncompressible(_ bytes: UnsafeRawBufferPointer) -> Bool {
     let count = min(bytes.count, sampleLength)
     guard count >= shortest, let base = bytes.baseAddress else { return false }

@@ -44,7 +44,7 @@ package enum CompressionError: DroverError, Equatable {
   package var hint: String? {
     switch self {
     case .level:
-      "Use a level from \(Zstd.levels.lowerBound) (fastest) to \(Zstd.levels.upperBound) (smallest)."
+      "Use a level from \(Zstd.levels.lowerBound) (fast) to \(Zstd.levels.upperBound) (small)."
     default: nil
     }
   }

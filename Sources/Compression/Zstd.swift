@@ -2,8 +2,8 @@ import CZstd
 
 /// Facts and helpers of the linked zstd.
 package enum Zstd {
-  /// The levels Drover uses. Above 19 the library's windows grow to 128 MiB; below -50 it only copies
-  /// faster.
+  /// The levels Drover uses. Above 19 the library's windows grow to 128 MiB; below -50 it only
+  /// copies faster.
   package static let levels = -50...19
 
   /// First four bytes of a frame, little-endian. Older formats of the library have others and are

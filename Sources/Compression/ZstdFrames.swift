@@ -1,7 +1,7 @@
 import CZstd
 
-/// Compresses buffers into independent frames. One owner, used by one thread at a time; the context and
-/// its tables are kept between calls.
+/// Compresses buffers into independent frames. One owner, used by one thread at a time; the context
+/// and its tables are kept between calls.
 @safe
 package struct ZstdCompressor: ~Copyable, @unchecked Sendable {
   private let context: OpaquePointer
@@ -19,8 +19,8 @@ package struct ZstdCompressor: ~Copyable, @unchecked Sendable {
 
   /// Compresses `source` into one frame that announces its size, and returns the frame's length.
   ///
-  /// `target` may be shorter than ``Zstd/compressBound(_:)``: a caller that only wants a gain gives a
-  /// buffer a little shorter than the source and takes `noRoom` as "send it as it is".
+  /// `target` may be shorter than ``Zstd/compressBound(_:)``: a caller that only wants a gain gives
+  /// a buffer a little shorter than the source and takes `noRoom` as "send it as it is".
   /// - Throws: `CompressionError.noRoom`, `.level`, `.library`.
   package mutating func compress(
     _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, level: Int
@@ -41,8 +41,8 @@ package struct ZstdCompressor: ~Copyable, @unchecked Sendable {
 package struct ZstdDecompressor: ~Copyable, @unchecked Sendable {
   private let context: OpaquePointer
 
-  /// Makes the context, about 160 KiB; output goes straight to the caller's buffer, so that no frame
-  /// can make it allocate more.
+  /// Makes the context, about 160 KiB; output goes straight to the caller's buffer, so that no
+  /// frame can make it allocate more.
   /// - Throws: `CompressionError.library` when memory is short.
   package init() throws(CompressionError) {
     guard let context = unsafe ZSTD_createDCtx() else { throw .library(reason: "no memory") }
@@ -55,7 +55,8 @@ package struct ZstdDecompressor: ~Copyable, @unchecked Sendable {
 
   /// Decompresses exactly one frame and returns the number of bytes written to `target`.
   ///
-  /// Never writes beyond `target`, and refuses a frame that announces more before it decodes a byte.
+  /// Never writes beyond `target`, and refuses a frame that announces more before it decodes a
+  /// byte.
   /// - Throws: `CompressionError.tooLarge`, `.corrupt`.
   package mutating func decompress(
     _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer

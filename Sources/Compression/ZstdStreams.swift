@@ -1,14 +1,14 @@
 import CZstd
 
-/// Compresses a series of messages that share their history; each call ends on a flush, so the other
-/// side can read the message at once.
+/// Compresses a series of messages that share their history; each call ends on a flush, so the
+/// other side can read the message at once.
 ///
 /// Small listings shrink far better this way than as frames of their own. One owner, used by one
 /// thread at a time; ``ZstdStreamDecompressor`` reads the messages in the same order.
 @safe
 package struct ZstdStreamCompressor: ~Copyable, @unchecked Sendable {
-  /// 1 MiB of history: enough for thousands of listing entries, and the bound of what a peer can make
-  /// the decompressor hold.
+  /// 1 MiB of history: enough for thousands of listing entries, and the bound of what a peer can
+  /// make the decompressor hold.
   package static let windowLog = 20
 
   private let context: OpaquePointer
@@ -41,8 +41,8 @@ package struct ZstdStreamCompressor: ~Copyable, @unchecked Sendable {
   /// Compresses one message completely and returns the number of bytes written to `target`.
   ///
   /// A new level begins a new frame and loses the history, so keep it for many messages.
-  /// - Throws: `CompressionError.noRoom` unless `target` has ``bound(_:)`` bytes (the stream is then
-  ///   unchanged), `.level`, `.library`.
+  /// - Throws: `CompressionError.noRoom` unless `target` has ``bound(_:)`` bytes (the stream is
+  ///   then unchanged), `.level`, `.library`.
   package mutating func compress(
     _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, level: Int
   ) throws(CompressionError) -> Int {
@@ -82,8 +82,9 @@ package struct ZstdStreamCompressor: ~Copyable, @unchecked Sendable {
   }
 }
 
-/// Decompresses the messages of a ``ZstdStreamCompressor``, in order. One owner, used by one thread at
-/// a time. Holds at most the window and one block, about 1.3 MiB; frames that ask for more are refused.
+/// Decompresses the messages of a ``ZstdStreamCompressor``, in order. One owner, used by one thread
+/// at a time. Holds at most the window and one block, about 1.3 MiB; frames that ask for more are
+/// refused.
 @safe
 package struct ZstdStreamDecompressor: ~Copyable, @unchecked Sendable {
   private let context: OpaquePointer
@@ -142,7 +143,8 @@ package struct ZstdStreamDecompressor: ~Copyable, @unchecked Sendable {
     atFrameStart = result == 0
   }
 
-  /// A full output buffer may hide bytes that the library still holds: they would be more than agreed.
+  /// A full output buffer may hide bytes that the library still holds: they would be more than
+  /// agreed.
   private mutating func checkDrained(_ output: inout ZSTD_outBuffer) throws(CompressionError) {
     guard unsafe output.pos == output.size, !atFrameStart else { return }
     var spill: UInt8 = 0

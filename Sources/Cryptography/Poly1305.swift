@@ -7,8 +7,8 @@ import COpenSSL
 /// the key or a tag. Used in this way the tags are **no** message authentication: they must travel
 /// only inside the encrypted tunnel, because two tags of known messages betray the key.
 ///
-/// Confined to one thread (it keeps one context of the library); a worker makes its own from the same
-/// key bytes, which takes about a microsecond.
+/// Confined to one thread (it keeps one context of the library); a worker makes its own from the
+/// same key bytes, which takes about a microsecond.
 /// Source: RFC 8439 §2.5; bound: D. J. Bernstein, "The Poly1305-AES message-authentication code",
 /// theorem 3.3.
 @safe
@@ -91,8 +91,8 @@ package struct Poly1305Stream: ~Copyable, @unchecked Sendable {
 
 /// One `EVP_MAC_CTX` and its key, started again for each message.
 ///
-/// The calls fail only on wrong use once `init` has succeeded: Poly1305 allocates nothing and has no
-/// further parameters.
+/// The calls fail only on wrong use once `init` has succeeded: Poly1305 allocates nothing and has
+/// no further parameters.
 @safe
 private final class PolyContext {
   private let context: OpaquePointer

@@ -2,9 +2,9 @@ import CXXHash
 
 /// XXH3 under a secret that only the two ends of a session know.
 ///
-/// Finds equal pages and blocks: fast, and without the secret nobody can prepare data that collides.
-/// It is no message authentication code, so it proves nothing by itself; see ``Poly1305Key``.
-/// Immutable, therefore shared between threads.
+/// Finds equal pages and blocks: fast, and without the secret nobody can prepare data that
+/// collides. It is no message authentication code, so it proves nothing by itself; see
+/// ``Poly1305Key``. Immutable, therefore shared between threads.
 package final class XXH3Key: Sendable {
   /// The length of the library's own default secret; the shortest it accepts is 136.
   static let secretLength = 192

@@ -23,13 +23,13 @@ package enum Delta {
 
   /// Rebuilds data from a basis and a delta of the other side, which is not trusted.
   ///
-  /// Copies outside the first `basisSize` bytes are refused, at most `outputSizeMax` bytes are handed
-  /// out, literals are streamed through the buffers whatever length they announce, and the delta must
-  /// end where its feed ends. What is rebuilt is not proved by this: the caller's tag does that.
-  /// Blocking, on the calling thread, at the speed of memory.
+  /// Copies outside the first `basisSize` bytes are refused, at most `outputSizeMax` bytes are
+  /// handed out, literals are streamed through the buffers whatever length they announce, and the
+  /// delta must end where its feed ends. What is rebuilt is not proved by this: the caller's tag
+  /// does that. Blocking, on the calling thread, at the speed of memory.
   /// - Returns: the number of bytes handed out.
-  /// - Throws: `DeltaError.damaged`, `.copyOutsideBasis`, `.outputTooLarge`, `.basisEnded`, `.library`,
-  ///   and errors of the closures unchanged.
+  /// - Throws: `DeltaError.damaged`, `.copyOutsideBasis`, `.outputTooLarge`, `.basisEnded`,
+  ///   `.library`, and errors of the closures unchanged.
   @discardableResult
   package static func apply(
     basisSize: UInt64, outputSizeMax: UInt64, buffers: borrowing DeltaBuffers,

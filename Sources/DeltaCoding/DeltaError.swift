@@ -1,6 +1,7 @@
 package import Platform
 
-/// Failures of making and applying deltas. Errors of the caller's closures pass through as they are.
+/// Failures of making and applying deltas. Errors of the caller's closures pass through as they
+/// are.
 package enum DeltaError: DroverError, Equatable {
   /// A parameter of ours outside its limits.
   case parameter(name: String, value: Int, limits: ClosedRange<Int>)
@@ -14,8 +15,6 @@ package enum DeltaError: DroverError, Equatable {
   case basisEnded(offset: UInt64)
   /// A delta that yields more than the receiver agreed to take.
   case outputTooLarge(limit: UInt64)
-  /// Sums or tags whose number does not belong to the data.
-  case sumCount(expected: Int, actual: Int)
   /// librsync failed by itself.
   case library(reason: String)
 
@@ -37,8 +36,6 @@ package enum DeltaError: DroverError, Equatable {
       "a delta copies \(length) bytes at \(offset) of a basis of \(basisSize) bytes"
     case .basisEnded(let offset): "the basis ended at byte \(offset) while a delta was applied"
     case .outputTooLarge(let limit): "a delta yields more than the agreed \(limit) bytes"
-    case .sumCount(let expected, let actual):
-      "\(actual) bytes of sums arrived for data that has \(expected)"
     case .library(let reason): "librsync failed: \(reason)"
     }
   }

@@ -3,11 +3,12 @@
 /// Error bounds. A tag of a block is Poly1305 under a key of the session: two different blocks of
 /// 64 KiB agree with probability at most 8·4096 / 2^106 = 2^-91 for each pair compared, as long as
 /// neither the author of the data nor the network knows the key. A terabyte is 2^24 such pairs:
-/// 2^-67. A page sum has 32 bits of keyed XXH3 and finds candidates only: about one in 2^32 differing
-/// pages is taken for equal, the proof over the tags then disagrees, and the segment is sent whole.
+/// 2^-67. A page sum has 32 bits of keyed XXH3 and finds candidates only: about one in 2^32
+/// differing pages is taken for equal, the proof over the tags then disagrees, and the segment is
+/// sent whole.
 package enum Granularity {
-  /// Compared first, proved last. Large enough that tags cost 0.025 % of the data, small enough that one
-  /// random write makes only 64 KiB worth a second look.
+  /// Compared first, proved last. Large enough that tags cost 0.025 % of the data, small enough
+  /// that one random write makes only 64 KiB worth a second look.
   package static let blockSize = 64 << 10
   /// Compared inside differing blocks: the page of the kernel and of most databases.
   package static let pageSize = 4 << 10

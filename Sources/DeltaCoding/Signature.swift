@@ -2,8 +2,8 @@ import CLibrsync
 
 /// The signature of a basis, parsed and indexed for making deltas.
 ///
-/// The format is librsync's with Rabin–Karp sums and MD4 (magic 0x72730146). MD4 runs 1.8 times as fast
-/// as BLAKE2b here, and its weakness does not matter: strong sums are truncated and only find
+/// The format is librsync's with Rabin–Karp sums and MD4 (magic 0x72730146). MD4 runs 1.8 times as
+/// fast as BLAKE2b here, and its weakness does not matter: strong sums are truncated and only find
 /// candidates, what is rebuilt is proved by a tag of the whole span (``Granularity``).
 /// Confined to one thread: the index counts its look-ups.
 @safe
@@ -12,8 +12,8 @@ package struct Signature: ~Copyable {
   package static let blockLengths = 1...(1 << 20)
   /// MD4 has 16 bytes.
   package static let strongLengths = 1...16
-  /// 8192 entries cover a segment of 32 MiB in pages; eight times that is the most a peer may ask us to
-  /// hold, about 4 MiB with the index.
+  /// 8192 entries cover a segment of 32 MiB in pages; eight times that is the most a peer may ask
+  /// us to hold, about 4 MiB with the index.
   package static let defaultEntryLimit = 65_536
 
   private static let magic = RS_RK_MD4_SIG_MAGIC
@@ -52,8 +52,8 @@ package struct Signature: ~Copyable {
     return headerLength + blocks * (weakLength + strongLength)
   }
 
-  /// The shortest strong sum that makes a false match in one transfer unlikely (one in 65 536), after
-  /// librsync's own rule: two bytes, and the bits of the number of comparisons.
+  /// The shortest strong sum that makes a false match in one transfer unlikely (one in 65 536),
+  /// after librsync's own rule: two bytes, and the bits of the number of comparisons.
   package static func strongLength(basisSize: UInt64, blockLength: Int) -> Int {
     let size = min(basisSize, UInt64(Int64.max))
     let positions = size + (16 << 20)

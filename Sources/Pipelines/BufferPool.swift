@@ -20,8 +20,8 @@ package final class PooledBuffer: @unchecked Sendable {
   }
 }
 
-/// A fixed number of equal buffers, made when first needed. `take` blocks while all are out: that is the
-/// memory bound of a pipeline.
+/// A fixed number of equal buffers, made when first needed. `take` blocks while all are out: that
+/// is the memory bound of a pipeline.
 package final class BufferPool: @unchecked Sendable {
   private let lock = Lock()
   private let available: Condition

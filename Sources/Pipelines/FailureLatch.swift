@@ -17,7 +17,8 @@ package final class FailureLatch: @unchecked Sendable {
     if failed { close() }
   }
 
-  /// Records `error` if it is the first, and closes everything. `ChannelClosed` is only ever a consequence.
+  /// Records `error` if it is the first, and closes everything. `ChannelClosed` is only ever a
+  /// consequence.
   package func fail(_ error: any Error) {
     if error is ChannelClosed { return }
     let closers = lock.withLock { () -> [@Sendable () -> Void] in

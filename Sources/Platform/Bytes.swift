@@ -30,8 +30,8 @@ package func bytes(hex text: some StringProtocol) -> [UInt8]? {
   return result
 }
 
-/// A name or path for people: UTF-8 as it is, everything else and control bytes as `\#ooo`, as rsync
-/// writes them.
+/// A name or path for people: UTF-8 as it is, everything else and control bytes as `\#ooo`, as
+/// rsync writes them.
 package func printable(_ bytes: some Sequence<UInt8>) -> String {
   let raw = Array(bytes)
   let text = String(decoding: raw, as: UTF8.self)

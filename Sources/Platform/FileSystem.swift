@@ -1,9 +1,9 @@
 import CPlatform
 import Glibc
 
-/// Linux file calls that Glibc's module does not show. Names and paths are NUL-terminated bytes; results
-/// follow the C convention of the call (negative and `errno`), so that callers on hot paths decide
-/// without throwing.
+/// Linux file calls that Glibc's module does not show. Names and paths are NUL-terminated bytes;
+/// results follow the C convention of the call (negative and `errno`), so that callers on hot paths
+/// decide without throwing.
 package enum FileSystem {
   package static let openPath: Int32 = DROVER_O_PATH
   package static let openNoAccessTime: Int32 = DROVER_O_NOATIME
@@ -14,8 +14,8 @@ package enum FileSystem {
   package static let atNoFollow: Int32 = DROVER_AT_SYMLINK_NOFOLLOW
   package static let atRemoveDirectory: Int32 = DROVER_AT_REMOVEDIR
 
-  /// `openat2(2)` with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: nothing outside
-  /// `directory` can be reached, whatever stands in the tree.
+  /// `openat2(2)` with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: nothing
+  /// outside `directory` can be reached, whatever stands in the tree.
   package static func openBeneath(
     _ directory: Int32, _ path: UnsafePointer<CChar>, flags: Int32
   ) -> Int32 {

@@ -3,8 +3,8 @@ import Glibc
 
 /// A one-time signal that ends blocked waits of other threads; it stays on once given.
 ///
-/// Backed by a pipe that nobody reads: a byte in it keeps its read end ready for ever, so that every
-/// later wait ends at once too. Safe to signal from any thread.
+/// Backed by a pipe that nobody reads: a byte in it keeps its read end ready for ever, so that
+/// every later wait ends at once too. Safe to signal from any thread.
 package final class Wakeup: Sendable {
   /// What ended a wait.
   package enum Outcome: Sendable {
@@ -47,8 +47,8 @@ package final class Wakeup: Sendable {
 
   /// Waits until `descriptor` is ready, the signal is given or `deadline` passes (`poll`).
   ///
-  /// A signal wins over readiness. A nil deadline waits for ever. A negative `descriptor` waits for the
-  /// signal alone.
+  /// A signal wins over readiness. A nil deadline waits for ever. A negative `descriptor` waits for
+  /// the signal alone.
   package func wait(
     for descriptor: Int32, _ interest: Interest, until deadline: MonotonicTime?
   ) throws(PlatformError) -> Outcome {

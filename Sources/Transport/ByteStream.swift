@@ -1,9 +1,10 @@
-/// A reliable, ordered stream of bytes to one peer: TLS over a socket, or standard input and output.
+/// A reliable, ordered stream of bytes to one peer: TLS over a socket, or standard input and
+/// output.
 ///
 /// One thread reads and one thread writes at a time; the two may run at once. All calls block.
 package protocol ByteStream: AnyObject, Sendable {
-  /// Reads at least one byte, or 0 at the peer's clean end (close_notify for TLS). A bare end of the
-  /// connection without it is an error.
+  /// Reads at least one byte, or 0 at the peer's clean end (close_notify for TLS). A bare end of
+  /// the connection without it is an error.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int
 
   /// Writes all of `buffer`.
@@ -12,9 +13,10 @@ package protocol ByteStream: AnyObject, Sendable {
   /// Ends the writing side cleanly; reading goes on.
   func finish() throws(TransportError)
 
-  /// Ends the stream without losing what is under way to the peer: finishes the writing side, then reads
-  /// and drops what still comes until the peer's end or for a few seconds, then closes. Never fails: the
-  /// success of a session is an acknowledgement of its own. Called once nothing reads or writes any more.
+  /// Ends the stream without losing what is under way to the peer: finishes the writing side, then
+  /// reads and drops what still comes until the peer's end or for a few seconds, then closes. Never
+  /// fails: the success of a session is an acknowledgement of its own. Called once nothing reads or
+  /// writes any more.
   func close()
 
   /// Closes at once, from any thread; calls under way fail with `.cancelled`.
@@ -49,8 +51,8 @@ package struct StreamTimeouts: Sendable {
   package var connectSeconds: Double = 20
   /// For the whole handshake, so that a silent peer cannot occupy a listener for long.
   package var handshakeSeconds: Double = 15
-  /// For a read during which nothing moves in either direction, and a write of which nothing leaves;
-  /// nil waits for ever.
+  /// For a read during which nothing moves in either direction, and a write of which nothing
+  /// leaves; nil waits for ever.
   package var idleSeconds: Double?
 
   /// `timeoutSeconds` is the idle time; it also bounds connect and handshake when it is shorter.

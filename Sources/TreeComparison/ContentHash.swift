@@ -3,8 +3,8 @@ import FileTree
 import Glibc
 import Platform
 
-/// Reads files and devices and hashes what is in them by SHA-256, holes as zeros without reading them.
-/// Confined to one thread; reuses its buffers.
+/// Reads files and devices and hashes what is in them by SHA-256, holes as zeros without reading
+/// them. Confined to one thread; reuses its buffers.
 final class ContentHash {
   /// Large enough to hide the cost of a call, small enough for the second-level cache.
   static let bufferSizeBytes = 256 << 10

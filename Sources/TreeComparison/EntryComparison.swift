@@ -12,7 +12,8 @@ struct EntryComparison {
     case unknown
   }
 
-  /// The difference, or nil when the entries are equal. `links` is what ``LinkGroups`` says of the two.
+  /// The difference, or nil when the entries are equal. `links` is what ``LinkGroups`` says of the
+  /// two.
   func compare(
     _ a: Entry, in listA: DirectoryListing, _ b: Entry, in listB: DirectoryListing,
     content: Content, links: DifferenceReason? = nil
@@ -84,6 +85,7 @@ struct EntryComparison {
     // Blocks are made or validated by the walk: reading them does not fail.
     var join = MergeJoin(
       left: { readerA.remaining > 0 ? try? AttributeBlock.next(&readerA) : nil },
+      // As above.
       right: { readerB.remaining > 0 ? try? AttributeBlock.next(&readerB) : nil },
       order: { compareBytes($0.name, $1.name) })
     while let joined = join.next() {
@@ -123,7 +125,7 @@ struct EntryComparison {
     case .user: (4, "o")
     case .group: (5, "g")
     case .attribute(let name):
-      name.starts(with: Array(AttributeBlock.listPrefix.utf8)) ? (7, "a") : (8, "x")
+      name.withUnsafeBytes(AttributeBlock.isList) ? (7, "a") : (8, "x")
     case .onlyInA, .onlyInB, .kind, .hardLink: nil
     }
   }

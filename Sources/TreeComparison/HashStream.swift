@@ -34,7 +34,7 @@ final class HashStream {
         requests.fail()
         results.close()
       }
-      let hasher = DirectoryHasher(root: root, hash: try ContentHash())
+      let hasher = try DirectoryHasher(root: root, hash: try ContentHash())
       while let request = try requests.receive() {
         try results.send(hasher.hash(request.listing, request.indexes))
       }
@@ -81,9 +81,13 @@ private final class DirectoryHasher {
   /// Reading leaves no trace in the access times, where the kernel allows that.
   private var noAccessTime = FileSystem.openNoAccessTime
 
-  init(root: TreeRoot, hash: ContentHash) {
+  /// The digest of no bytes, shared by all empty files.
+  private let emptyDigest: [UInt8]
+
+  init(root: TreeRoot, hash: ContentHash) throws(PlatformError) {
     self.root = root
     self.hash = hash
+    emptyDigest = try hash.digest(-1, sizeBytes: 0, isSparse: false)
   }
 
   func hash(_ listing: DirectoryListing, _ indexes: [Int]) -> HashedListing {
@@ -102,6 +106,8 @@ private final class DirectoryHasher {
   private func hash(
     _ entry: Entry, in listing: DirectoryListing, _ directory: Int32
   ) -> HashedContent {
+    // Nothing has to be opened to know what is in an empty file.
+    if entry.size == 0 { return .success(emptyDigest) }
     let raw = open(directory, listing.cName(of: entry))
     guard raw >= 0 else {
       return .failure(.system(.last("openat"), path: listing.path(of: entry)))

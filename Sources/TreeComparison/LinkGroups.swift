@@ -2,10 +2,10 @@ import FileTree
 
 /// Says whether names are hard-linked to each other in the same way on both sides.
 ///
-/// A group is known by the path of its first name, which is another one on each side where a name is
-/// missing: so it is not those paths that are compared, but which group of A goes with which of B. The
-/// first common name of two groups pairs them; a later name that pairs otherwise is a difference.
-/// Holds two paths for each group.
+/// A group is known by the path of its first name, which is another one on each side where a name
+/// is missing: so it is not those paths that are compared, but which group of A goes with which of
+/// B. The first common name of two groups pairs them; a later name that pairs otherwise is a
+/// difference. Holds two paths for each group.
 struct LinkGroups {
   private var groupOfB: [[UInt8]: [UInt8]] = [:]
   private var groupOfA: [[UInt8]: [UInt8]] = [:]

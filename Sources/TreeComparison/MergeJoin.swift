@@ -7,10 +7,11 @@ package enum Joined<Left, Right> {
 
 extension Joined: Sendable where Left: Sendable, Right: Sendable {}
 
-/// Joins two streams that are sorted by the same order into one: what stands in both comes as a pair,
-/// the rest alone, all in that order. Holds one element of each side.
+/// Joins two streams that are sorted by the same order into one: what stands in both comes as a
+/// pair, the rest alone, all in that order. Holds one element of each side.
 ///
-/// The streams need not be of one type: a listing of a directory joins with that of an object store.
+/// The streams need not be of one type: a listing of a directory joins with that of an object
+/// store.
 package struct MergeJoin<Left, Right, Failure: Error> {
   private let nextLeft: () throws(Failure) -> Left?
   private let nextRight: () throws(Failure) -> Right?

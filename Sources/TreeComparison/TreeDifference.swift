@@ -39,7 +39,7 @@ package enum DifferenceReason: Sendable, Equatable, CustomStringConvertible {
     case .hardLink(let a, let b):
       "hard link to \(DifferenceReason.link(a)) != \(DifferenceReason.link(b))"
     case .attribute(let name):
-      name.starts(with: Array(AttributeBlock.listPrefix.utf8))
+      name.withUnsafeBytes(AttributeBlock.isList)
         ? "ACL \(printable(name))" : "attribute \(printable(name))"
     }
   }
@@ -69,7 +69,8 @@ package struct WallTimeText: Sendable, Equatable {
 package struct TreeDifference: Sendable, Equatable {
   /// Path relative to the roots; with a slash at the end for a directory, `./` for the root itself.
   package let path: [UInt8]
-  /// What a copy from A to B would change, in rsync's itemized form of 11 characters: `YXcstpoguax`.
+  /// What a copy from A to B would change, in rsync's itemized form of 11 characters:
+  /// `YXcstpoguax`.
   package let change: String
   package let reasons: [DifferenceReason]
 

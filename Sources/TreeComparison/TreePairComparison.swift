@@ -27,7 +27,8 @@ final class TreePairComparison {
   private var jobs: [Job] = []
   private var jobsWeight = 0
   private var links = LinkGroups()
-  /// Directories that one side has and the other could not read, so that they are not missing there.
+  /// Directories that one side has and the other could not read, so that they are not missing
+  /// there.
   private var unknown: Set<[UInt8]> = []
 
   init(

@@ -39,8 +39,8 @@ package struct VerificationOutcome: Sendable {
   /// Nothing differs and everything could be read.
   package var isEqual: Bool { differenceCount == 0 && problemCount == 0 }
 
-  /// What the outcome means for the exit code; nil when the two sides are equal. A difference counts
-  /// more than what could not be compared.
+  /// What the outcome means for the exit code; nil when the two sides are equal. A difference
+  /// counts more than what could not be compared.
   package var failureKind: FailureKind? {
     if differenceCount > 0 { return .different }
     return problemCount > 0 ? .partial : nil
@@ -84,11 +84,11 @@ package enum VerificationError: DroverError, Equatable {
 package enum TreeVerification {
   /// Compares two roots, each a directory, a block device or a raw image.
   ///
-  /// Both handlers are called on the calling thread, in walk order. Reads only, and blocks until all is
-  /// compared: up to two threads walk and two read and hash.
+  /// Both handlers are called on the calling thread, in walk order. Reads only, and blocks until
+  /// all is compared: up to two threads walk and two read and hash.
   ///
-  /// - Throws: ``VerificationError`` for a root that cannot be used, ``TreeError`` for one that cannot
-  ///   be read. What cannot be read below a root is told as a problem and counted.
+  /// - Throws: ``VerificationError`` for a root that cannot be used, ``TreeError`` for one that
+  ///   cannot be read. What cannot be read below a root is told as a problem and counted.
   package static func compare(
     _ a: String, _ b: String, options: VerificationOptions,
     onProblem: @escaping (VerificationProblem) -> Void = { _ in },

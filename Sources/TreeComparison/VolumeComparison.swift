@@ -1,7 +1,8 @@
 import Platform
 
-/// Compares the bytes of two block devices or raw images: each is read and hashed by a thread of its
-/// own, and both tell piece by piece what they have seen, so that the first difference has a place.
+/// Compares the bytes of two block devices or raw images: each is read and hashed by a thread of
+/// its own, and both tell piece by piece what they have seen, so that the first difference has a
+/// place.
 struct VolumeComparison {
   private let pathA: String
   private let pathB: String

@@ -33,6 +33,12 @@ struct ReceiveCommand: ParsableCommand {
 
   @OptionGroup(title: "Output") var output: ReportOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Where the undo journal of a block device stands; by default /var/lib/drover/undo.",
+      valueName: "directory"))
+  var undoDir: String?
+
   @Argument(help: ArgumentHelp("A directory, block device or raw image.", valueName: "root"))
   var root: String
 
@@ -57,12 +63,15 @@ struct ReceiveCommand: ParsableCommand {
   private func serve(
     _ reception: Reception, _ report: SessionReport, _ interruption: Interruption
   ) throws -> Int64 {
+    var options = ReceiveOptions(root: root)
+    options.undoDirectory = undoDir
+    let receiveOptions = options
     while true {
       let stream = try reception.nextStream()
       report.connected(stream)
       do {
         let summary = try interruption.cancelling(by: { stream.abort() }) {
-          try ReplicationSession.receive(over: stream, options: ReceiveOptions(root: root)) {
+          try ReplicationSession.receive(over: stream, options: receiveOptions) {
             report.handle($0)
           }
         }

@@ -12,7 +12,7 @@ struct ReplicateCommand: ParsableCommand {
         drover replicate receive --listen :8000 --psk-file psk.txt /srv/copy
         drover replicate send --connect backup:8000 --psk-file psk.txt /srv/data
       """,
-    subcommands: [SendCommand.self, ReceiveCommand.self])
+    subcommands: [SendCommand.self, ReceiveCommand.self, RollbackCommand.self])
 
   /// The exit code of an error or of an outcome with `warningCount`, seen with an interruption.
   static func end(

@@ -39,10 +39,19 @@ struct VerifyCommand: ParsableCommand {
     options.filter = try filters.rules()
     options.oneFileSystem = filters.oneFileSystem
     options.comparesContent = !quick
-    let outcome = try TreeVerification.compare(first, second, options: options) { tell($0) }
+    let outcome = try TreeVerification.compare(
+      first, second, options: options, onProblem: tell, onDifference: tell)
     tell(outcome)
     Console.standard.flush()
-    if outcome.differenceCount > 0 { throw ExitCode(ExitStatus.different.rawValue) }
+    if let kind = outcome.failureKind { throw ExitCode(ExitStatus(kind).rawValue) }
+  }
+
+  private func tell(_ problem: VerificationProblem) {
+    if json {
+      printJSON(["event": .string("warning"), "message": .string(problem.text)])
+    } else {
+      Console.standard.complain("drover: warning: \(problem.text)")
+    }
   }
 
   private func tell(_ difference: TreeDifference) {
@@ -53,9 +62,10 @@ struct VerifyCommand: ParsableCommand {
       printJSON([
         "event": .string("difference"), "change": .string(difference.change),
         "path": .string(printable(difference.path)),
+        "reasons": .string(difference.text),
       ])
     } else {
-      Console.standard.print("\(difference.change) \(printable(difference.path))")
+      Console.standard.print(difference.text)
     }
   }
 
@@ -63,14 +73,21 @@ struct VerifyCommand: ParsableCommand {
     guard !quiet else { return }
     if json {
       printJSON([
-        "event": .string("summary"), "equal": .bool(outcome.differenceCount == 0),
+        "event": .string("summary"), "equal": .bool(outcome.isEqual),
+        "problems": .integer(outcome.problemCount),
         "differences": .integer(outcome.differenceCount),
         "entries": .integer(outcome.entryCount), "bytes": .integer(outcome.sizeBytes),
       ])
-    } else if outcome.differenceCount == 0 {
+    } else if outcome.isEqual {
       Console.standard.print(
         "equal: \(Shown.count(outcome.entryCount)) entries,"
           + " \(Shown.count(outcome.sizeBytes)) bytes")
+      if let digest = outcome.a.fullDigest ?? outcome.a.quickDigest {
+        Console.standard.print("tree digest: \(hex(digest))")
+      }
+    } else if outcome.differenceCount == 0 {
+      Console.standard.print(
+        "no difference, but \(Shown.count(outcome.problemCount)) entries could not be compared")
     } else {
       Console.standard.print(
         "different: \(Shown.count(outcome.differenceCount)) of"

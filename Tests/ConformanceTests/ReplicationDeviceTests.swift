@@ -28,9 +28,18 @@ import Testing
     for round in 0..<roundCount {
       let interruption = ReplicationRun.Interruption.random(
         seconds: clean.seconds, bytes: clean.bytes, using: &random)
+      let committed = try digest(destination)
       try rewritePages(source.path, sizeBytes, &random)
       let outcome = try run.run(interruption: interruption)
       if outcome.sendStatus != 0 || outcome.receiveStatus != 0 { interruptedCount += 1 }
+      // Every other time the destination goes back before it goes on.
+      if round.isMultiple(of: 2) {
+        try runChecked(DroverBinary.path, ["replicate", "rollback", destination.path])
+        let state = try digest(destination)
+        // A receiver that was killed after its commit has nothing to put back.
+        let isCommitted = state == (try digest(source))
+        #expect(state == committed || isCommitted, "round \(round): \(interruption)")
+      }
       clean = try change(source, sizeBytes, run, round, &random)
       try expectEqual(source, destination, "round \(round): \(interruption)")
     }
@@ -81,6 +90,11 @@ import Testing
       try ByteFiles.overwrite(
         Array(device.utf8), random.bytes(min(1 << 20, sizeBytes - offset)), at: offset)
     }
+  }
+
+  private func digest(_ device: LoopDevice) throws -> String {
+    let output = try runChecked("sha256sum", [device.path]).outputText
+    return String(output.prefix(64))
   }
 
   private func expectEqual(

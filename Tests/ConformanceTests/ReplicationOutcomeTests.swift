@@ -136,6 +136,9 @@ import Testing
     }
     // With room again, the next run completes.
     for index in 3..<12 { try ByteFiles.remove(Array("\(bench.source)/file-\(index)".utf8)) }
+    for name in ["file-10", "file-11"] where bench.exists(mount.path, name) {
+      try ByteFiles.remove(Array("\(mount.path)/\(name)".utf8))
+    }
     try bench.run.runToSuccess()
     #expect(
       try RsyncJudge.differences(

@@ -5,8 +5,8 @@ import Transport
 
 @testable import Replication
 
-/// Does something once, before the first record of an end: the source has been listed by then, and no
-/// file of it opened.
+/// Does something once, before the first record of an end: the source has been listed by then, and
+/// no file of it opened.
 final class ActionStream: ByteStream, @unchecked Sendable {
   private let inner: any ByteStream
   private let lock = Lock()

@@ -103,7 +103,8 @@ final class MutatingStream: ByteStream, @unchecked Sendable {
   var wireBytes: WireBytes { inner.wireBytes }
 }
 
-/// Damaged sessions between honest ends come to an end, with an error of our own, and touch nothing else.
+/// Damaged sessions between honest ends come to an end, with an error of our own, and touch nothing
+/// else.
 @Suite struct MutatingStreamTests {
   @Test(
     "Sessions with damaged records end",

@@ -4,9 +4,11 @@ import Testing
 
 @testable import Replication
 
-/// An interrupted run loses nothing that came whole, and leaves no wrong content under a final name.
+/// An interrupted run loses nothing that came whole, and leaves no wrong content under a final
+/// name.
 @Suite struct ResumeTests {
-  /// Every file of the destination under a final name is one of the source's, or what it was before.
+  /// Every file of the destination under a final name is one of the source's, or what it was
+  /// before.
   private func checkContent(
     _ trees: TreePair, before: [[UInt8]: [UInt8]], _ note: String
   ) throws {

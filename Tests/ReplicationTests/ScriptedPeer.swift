@@ -141,8 +141,8 @@ final class ScriptedPeer {
   /// Says nothing more.
   func leave() { do { try stream.finish() } catch { stream.close() } }
 
-  /// Reads to the end of what the honest end says, then closes. An end that finds nothing wrong sees the
-  /// script's end of the connection after a while.
+  /// Reads to the end of what the honest end says, then closes. An end that finds nothing wrong
+  /// sees the script's end of the connection after a while.
   func drain(patienceSeconds: Double = 10) {
     let (lock, stream) = (Lock(), stream)
     let over = Condition(lock)

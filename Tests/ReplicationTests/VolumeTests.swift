@@ -136,7 +136,8 @@ struct ImagePair {
 }
 
 extension [UInt8] {
-  /// Changes every second page, so that no long run differs and data travels and is written page by page.
+  /// Changes every second page, so that no long run differs and data travels and is written page by
+  /// page.
   mutating func changePages(_ random: inout SeededGenerator) {
     for page in stride(from: 0, to: count - 4096, by: 8192) {
       replaceSubrange(page..<page + 4096, with: random.bytes(4096))

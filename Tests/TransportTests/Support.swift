@@ -87,6 +87,17 @@ func pattern(seed: UInt64, count: Int) -> [UInt8] {
   return bytes
 }
 
+/// Compares long byte strings; a difference is told by sizes and place, not by all the bytes.
+func expectSame(
+  _ found: [UInt8], _ expected: [UInt8], sourceLocation: SourceLocation = #_sourceLocation
+) {
+  if found == expected { return }
+  let place = zip(found, expected).enumerated().first { $1.0 != $1.1 }?.offset
+  Issue.record(
+    "\(found.count) of \(expected.count) bytes, first difference at \(place ?? found.count)",
+    sourceLocation: sourceLocation)
+}
+
 /// The transport error that `body` throws; a test failure when it throws none.
 func transportError(
   _ sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void

@@ -52,8 +52,8 @@ import TreeComparison
     #expect(count == 3)
   }
 
-  /// A directory comes before what it holds, and all of that before a sibling whose name goes on with
-  /// a byte smaller than the slash.
+  /// A directory comes before what it holds, and all of that before a sibling whose name goes on
+  /// with a byte smaller than the slash.
   @Test func walkOrderGoesByComponents() {
     let paths = ["", "a", "a/a", "a/b/c", "a-b", "a-b/x", "a.b", "a0", "b"]
     for (left, a) in paths.enumerated() {

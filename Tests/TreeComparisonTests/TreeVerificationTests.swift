@@ -134,10 +134,11 @@ final class TreePair: Sendable {
     #expect(unmatched(byUs, in: byRsync) == [], "Drover alone")
   }
 
-  /// The path in a line of rsync: what follows the form of 11 characters, up to the target of a link.
+  /// The path in a line of rsync: what follows the form of 11 characters, up to the target of a
+  /// link.
   ///
-  /// A special file whose group lost its first name is linked anew by rsync, without a sign of change
-  /// (`hS` and blanks): it is the same as before.
+  /// A special file whose group lost its first name is linked anew by rsync, without a sign of
+  /// change (`hS` and blanks): it is the same as before.
   private func path(ofItem line: Substring) -> String? {
     if line.hasPrefix("h"), line.dropFirst(2).hasPrefix("         ") { return nil }
     let path = line.dropFirst(12)

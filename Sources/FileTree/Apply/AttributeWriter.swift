@@ -1,19 +1,25 @@
 import Glibc
 import Platform
 
-/// Sets owner, mode, attributes and time of entries, in the order that Linux needs: a change of owner
-/// drops setuid bits and capabilities, a mode rewrites the mask of an ACL.
+/// Sets owner, mode, attributes and time of entries, in the order that Linux needs: a change of
+/// owner drops setuid bits and capabilities, a mode rewrites the mask of an ACL.
 ///
 /// What cannot be applied for lack of privilege is given to `onProblem` and does not stop the run.
 /// Confined to one thread.
 package final class AttributeWriter {
-  private let userID = geteuid()
+  private let isPrivileged: Bool
   private let onProblem: (_ path: [UInt8], _ message: String) -> Void
   private let names = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 8)
   /// Entries whose owner could not be set; told once, at the end of the run.
   package private(set) var ownerProblemCount: Int64 = 0
 
-  package init(onProblem: @escaping (_ path: [UInt8], _ message: String) -> Void) {
+  /// Without privilege write access is taken first where attributes need it, and only `user.` and
+  /// ACLs are removed.
+  package init(
+    isPrivileged: Bool = geteuid() == 0,
+    onProblem: @escaping (_ path: [UInt8], _ message: String) -> Void
+  ) {
+    self.isPrivileged = isPrivileged
     self.onProblem = onProblem
   }
 
@@ -25,20 +31,18 @@ package final class AttributeWriter {
     case name(directory: Int32, UnsafePointer<CChar>, procPath: UnsafePointer<CChar>)
   }
 
-  /// Sets all attributes of an open file. A new one often has the right owner already; the group may be
-  /// that of a directory with the setgid bit.
+  /// Sets all attributes of an open regular file, usually one that was just made.
   package func apply(
     _ entry: Entry, in listing: DirectoryListing, to descriptor: Int32, path: () -> [UInt8]
   ) {
-    let subject = Subject.descriptor(descriptor)
     var status = stat()
+    // A new one often has the right owner already; a directory with setgid gives it its own group.
     if fstat(descriptor, &status) != 0 || status.st_uid != entry.userID
       || status.st_gid != entry.groupID
     {
-      setOwner(entry, subject, path)
+      setOwner(entry, .descriptor(descriptor), path)
     }
-    if fchmod(descriptor, mode_t(entry.mode)) != 0 { problem("fchmod", path) }
-    setAttributes(entry, in: listing, subject, path)
+    setModeAndAttributes(entry, in: listing, .descriptor(descriptor), path)
     setTime(entry, descriptor, path)
   }
 
@@ -59,8 +63,7 @@ package final class AttributeWriter {
       guard let full = buffer.baseAddress else { return }
       let subject = Subject.name(directory: directory, name, procPath: full)
       setOwner(entry, subject, path)
-      if entry.kind != .symbolicLink { setMode(entry, directory, name, path) }
-      setAttributes(entry, in: listing, subject, path)
+      setModeAndAttributes(entry, in: listing, subject, path)
     }
     setTime(entry, directory: directory, name: name, path: path)
   }
@@ -86,33 +89,54 @@ package final class AttributeWriter {
       code = fchownat(directory, name, entry.userID, entry.groupID, AT_SYMLINK_NOFOLLOW)
     }
     if code == 0 { return }
-    if errno == EPERM {
-      ownerProblemCount += 1
-    } else {
-      problem("fchownat", path)
+    guard errno == EPERM else { return problem("fchownat", path) }
+    ownerProblemCount += 1
+    // Of groups, those that the user is a member of can be set.
+    switch subject {
+    case .descriptor(let descriptor): _ = fchown(descriptor, uid_t.max, entry.groupID)
+    case .name(let directory, let name, _):
+      _ = fchownat(directory, name, uid_t.max, entry.groupID, AT_SYMLINK_NOFOLLOW)
     }
   }
 
-  /// `fchmodat` follows links, so the name is pinned by an O_PATH descriptor first.
-  private func setMode(
-    _ entry: Entry, _ directory: Int32, _ name: UnsafePointer<CChar>, _ path: () -> [UInt8]
-  ) {
-    let flags = FileSystem.openPath | O_NOFOLLOW | O_CLOEXEC
-    let raw = retryingOnInterrupt { openat(directory, name, flags) }
-    guard raw >= 0 else { return problem("openat", path) }
-    let pinned = Descriptor(owning: raw)
-    if chmod("/proc/self/fd/\(pinned.raw)", mode_t(entry.mode)) != 0 { problem("chmod", path) }
-  }
-
-  private func setAttributes(
+  /// The mode comes after the attributes that need write access, and before the ACL, which it
+  /// changes.
+  private func setModeAndAttributes(
     _ entry: Entry, in listing: DirectoryListing, _ subject: Subject, _ path: () -> [UInt8]
   ) {
     let wanted = listing.bytes(entry.attributes)
+    let hasMode = entry.kind != .symbolicLink
+    // Only root may set attributes of what its owner may not write. A failure shows again below.
+    if !isPrivileged, hasMode { _ = changeMode(entry.mode | 0o600, subject) }
     removeAttributes(except: wanted, subject, path)
+    setAttributes(wanted, lists: false, subject, path)
+    if hasMode, let call = changeMode(entry.mode, subject) { problem(call, path) }
+    setAttributes(wanted, lists: true, subject, path)
+  }
+
+  /// Gives the call that failed. `fchmodat` follows links, so a name is pinned by an O_PATH
+  /// descriptor.
+  private func changeMode(_ mode: UInt16, _ subject: Subject) -> StaticString? {
+    switch subject {
+    case .descriptor(let descriptor): return fchmod(descriptor, mode_t(mode)) == 0 ? nil : "fchmod"
+    case .name(let directory, let name, _):
+      let flags = FileSystem.openPath | O_NOFOLLOW | O_CLOEXEC
+      let raw = retryingOnInterrupt { openat(directory, name, flags) }
+      guard raw >= 0 else { return "openat" }
+      defer { close(raw) }
+      return chmod("/proc/self/fd/\(raw)", mode_t(mode)) == 0 ? nil : "chmod"
+    }
+  }
+
+  /// Sets the attributes of a block, either its ACLs or all others.
+  private func setAttributes(
+    _ wanted: UnsafeRawBufferPointer, lists: Bool, _ subject: Subject, _ path: () -> [UInt8]
+  ) {
     var reader = ByteReader(wanted)
     while reader.remaining > 0 {
       // The block was validated when it was read.
       guard let (name, value) = try? AttributeBlock.next(&reader) else { return }
+      if AttributeBlock.isList(name) != lists { continue }
       let code = withCString(name) { name in
         switch subject {
         case .descriptor(let descriptor): ExtendedAttributes.set(descriptor, name, value)
@@ -135,12 +159,13 @@ package final class AttributeWriter {
       case .descriptor(let descriptor): ExtendedAttributes.list(descriptor, into: names)
       case .name(_, _, let full): ExtendedAttributes.list(full, into: names)
       }
+    if count < 0, errno != EOPNOTSUPP, errno != ENOSYS { return problem("listxattr", path) }
     guard count > 0 else { return }
     var start = 0
     for index in 0..<count where names[index] == 0 {
       let name = UnsafeRawBufferPointer(rebasing: names[start..<index])
       start = index + 1
-      guard AttributeBlock.isReplicated(name, privileged: userID == 0),
+      guard AttributeBlock.isReplicated(name, privileged: isPrivileged),
         !AttributeBlock.contains(wanted, name), !isLabel(name)
       else { continue }
       let code = withCString(name) { name in

@@ -11,7 +11,8 @@ package final class DirectoryCache {
 
   package init(root: TreeRoot) { self.root = root }
 
-  /// A descriptor of the directory, owned by the cache; valid until 16 other directories were asked for.
+  /// A descriptor of the directory, owned by the cache; valid until 16 other directories were asked
+  /// for.
   package func descriptor(of path: [UInt8]) throws(TreeError) -> Int32 {
     if path.isEmpty { return root.descriptor }
     if let last = open.last, last.path == path { return last.descriptor.raw }

@@ -2,8 +2,8 @@ import Glibc
 package import Platform
 
 /// Gathers the bytes of a large file into long aligned pieces and writes them past the page cache
-/// (`O_DIRECT`) where the file system can: the data is on the disk when the run's `syncfs` comes, and
-/// gigabytes that nobody will read soon displace nothing. Falls back to ordinary writes.
+/// (`O_DIRECT`) where the file system can: the data is on the disk when the run's `syncfs` comes,
+/// and gigabytes that nobody will read soon displace nothing. Falls back to ordinary writes.
 ///
 /// Confined to one thread; holds one file's bytes at a time.
 package final class StagedWriter {

@@ -6,11 +6,14 @@ import Platform
 package final class TreeRemoval {
   private let root: TreeRoot
   private let filter: FilterRules
+  private let isPrivileged: Bool
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 32 << 10, alignment: 8)
   /// Entries removed so far.
   package private(set) var removedCount: Int64 = 0
 
-  package init(root: TreeRoot, filter: FilterRules) {
+  /// Without privilege the right to change a directory is taken before it is emptied.
+  package init(root: TreeRoot, filter: FilterRules, isPrivileged: Bool = geteuid() == 0) {
+    self.isPrivileged = isPrivileged
     self.root = root
     self.filter = filter
   }
@@ -26,7 +29,7 @@ package final class TreeRemoval {
       return true
     }
     if errno == ENOENT { return true }
-    guard errno == EISDIR || errno == EPERM else { throw .system(.last("unlinkat"), path: path) }
+    guard errno == EISDIR else { throw .system(.last("unlinkat"), path: path) }
     return try removeDirectory(path)
   }
 
@@ -58,7 +61,7 @@ package final class TreeRemoval {
 
   /// Removes all files of a directory; gives the paths of its subdirectories.
   private func empty(_ path: [UInt8]) throws(TreeError) -> [[UInt8]] {
-    let directory = try root.openDirectory(path)
+    let directory = try open(path)
     var children: [[UInt8]] = []
     while true {
       let count = FileSystem.readDirectory(directory.raw, into: buffer)
@@ -75,6 +78,20 @@ package final class TreeRemoval {
         if let child = try removeChild(path, directory.raw, name, cName) { children.append(child) }
       }
     }
+  }
+
+  /// Opens a directory to be emptied; an owner without privilege takes the right to first.
+  private func open(_ path: [UInt8]) throws(TreeError) -> Descriptor {
+    if isPrivileged { return try root.openDirectory(path) }
+    let raw = root.openRaw(path, flags: FileSystem.openPath | O_DIRECTORY)
+    guard raw >= 0 else { throw .system(.last("openat2"), path: path) }
+    let pinned = Descriptor(owning: raw)
+    var status = stat()
+    if fstat(pinned.raw, &status) == 0, status.st_mode & 0o700 != 0o700 {
+      // When that is refused, opening or removing fails and says so.
+      _ = chmod("/proc/self/fd/\(pinned.raw)", (status.st_mode & 0o7777) | 0o700)
+    }
+    return try root.openDirectory(path)
   }
 
   private func removeChild(
@@ -97,17 +114,19 @@ package final class TreeRemoval {
       return nil
     }
     switch errno {
-    case EISDIR, EPERM: return try reachable(path, descriptor, cName)
+    case EISDIR: return try reachable(path, descriptor, cName)
     case ENOENT: return nil
     default: throw .system(.last("unlinkat"), path: path)
     }
   }
 
-  /// A path that can be resolved: a directory too deep for that is first moved below the root.
+  /// A path that can be resolved: a directory too deep for that is first moved below the root. Not
+  /// with a filter, which could no longer tell what is excluded in it.
   private func reachable(
     _ path: [UInt8], _ descriptor: Int32, _ name: UnsafePointer<CChar>
   ) throws(TreeError) -> [UInt8] {
     if path.count <= TreeLimits.pathBytesMax - TreeLimits.nameBytesMax - 1 { return path }
+    guard filter.isEmpty else { throw .pathTooLong(path: path) }
     let temporary = TemporaryName.make(SecureRandom.integer())
     guard renameat(descriptor, name, root.descriptor, temporary) == 0 else {
       throw .system(.last("renameat"), path: path)

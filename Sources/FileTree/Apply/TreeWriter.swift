@@ -1,8 +1,9 @@
 import Glibc
 import Platform
 
-/// Creates, replaces and removes entries below a root. Every new thing is made under a temporary name in
-/// its own directory and renamed to its final one when it is complete. Confined to one thread.
+/// Creates, replaces and removes entries below a root. Every new thing is made under a temporary
+/// name in its own directory and renamed to its final one when it is complete. Confined to one
+/// thread.
 package final class TreeWriter {
   package let root: TreeRoot
   package let directories: DirectoryCache
@@ -18,7 +19,8 @@ package final class TreeWriter {
     .system(.last(call), path: path)
   }
 
-  /// Makes a directory that only its owner can enter until its attributes are set at the end of the run.
+  /// Makes a directory that only its owner can enter until its attributes are set at the end of the
+  /// run.
   package func makeDirectory(
     _ directory: [UInt8], _ name: UnsafePointer<CChar>, path: () -> [UInt8]
   ) throws(TreeError) {
@@ -42,7 +44,9 @@ package final class TreeWriter {
         parent, temporary, mode_t(entry.kind.typeBits) | 0o600,
         dev_t(entry.kind.isDevice ? device : 0))
     }
-    guard code == 0 else { throw failure("mknodat", path()) }
+    guard code == 0 else {
+      throw failure(entry.kind == .symbolicLink ? "symlinkat" : "mknodat", path())
+    }
     temporary.withCString {
       attributes.apply(entry, in: listing, directory: parent, name: $0, path: path)
     }
@@ -66,11 +70,11 @@ package final class TreeWriter {
   ) throws(TreeError) {
     let path = name.withUnsafeBytes { directory.appending($0) }
     let (firstDirectory, firstName) = first.splitLast()
-    let source = SharedDescriptor(
-      owning: dup(try directories.descriptor(of: firstDirectory)))
+    // The cache holds both: the second is at most the next that it opens.
+    let source = try directories.descriptor(of: firstDirectory)
     let parent = try directories.descriptor(of: directory)
     let temporary = TemporaryName.make(SecureRandom.integer())
-    let code = firstName.withCString { linkat(source.raw, $0, parent, temporary, 0) }
+    let code = firstName.withCString { linkat(source, $0, parent, temporary, 0) }
     guard code == 0 else { throw failure("linkat", path) }
     try name.withCString { (cName) throws(TreeError) in
       try rename(parent, temporary, to: cName) { path }
@@ -79,8 +83,8 @@ package final class TreeWriter {
     _ = unlinkat(parent, temporary, 0)
   }
 
-  /// Moves what stands in the way of an entry of another kind to a temporary name, to be removed with
-  /// the deletions.
+  /// Moves what stands in the way of an entry of another kind to a temporary name, to be removed
+  /// with the deletions.
   package func moveAside(
     _ directory: [UInt8], _ name: UnsafePointer<CChar>, path: () -> [UInt8]
   ) throws(TreeError) -> [UInt8] {

@@ -15,7 +15,8 @@ import Platform
 /// | 10 | 4 | group id |
 /// | 14 | 8 | mtime, seconds since 1970, signed |
 /// | 22 | 4 | mtime, nanoseconds |
-/// | 26 | 8 | regular file: size · device: major u32, minor u32 · symbolic link: target length u16 only |
+/// | 26 | 8 | regular file: size · device: major u32, minor u32 |
+/// | 26 | 2 | symbolic link: length of the target, t |
 /// | … | t | symbolic link: target |
 /// | … | 4 + a | with flag 1: length and canonical attribute block |
 /// | … | 2 + l | with flag 2: length and path of the first member of the hard-link group |
@@ -78,8 +79,8 @@ package enum EntryCodec {
     return writer.offset
   }
 
-  /// Reads one entry of unknown origin from the reader and appends it to `listing`. An empty name is
-  /// allowed only for the root entry.
+  /// Reads one entry of unknown origin from the reader and appends it to `listing`. An empty name
+  /// is allowed only for the root entry.
   package static func decode(
     _ reader: inout ByteReader, into listing: DirectoryListing, isRoot: Bool = false
   ) throws(TreeError) {

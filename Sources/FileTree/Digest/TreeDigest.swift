@@ -1,7 +1,7 @@
 package import Cryptography
 
-/// What a digest of a tree covers. Two trees have the same digest of a profile when, and for all that
-/// is known of SHA-256 only when, they are equal in what the profile covers.
+/// What a digest of a tree covers. Two trees have the same digest of a profile when, and for all
+/// that is known of SHA-256 only when, they are equal in what the profile covers.
 package struct TreeDigestProfile: Sendable, Equatable {
   /// The content of regular files takes part.
   package let hasContent: Bool
@@ -26,14 +26,14 @@ package struct TreeDigestProfile: Sendable, Equatable {
 
 /// Digests of directories and trees over the canonical encoding of their entries (``EntryCodec``).
 ///
-/// A directory's digest is the first half (16 bytes) of the SHA-256 of the encodings of its entries in
-/// byte order of their names. In a profile with content the encoding of each regular file that is the
-/// first of its hard-link group, or alone, is followed by the 32 bytes of the SHA-256 of its content,
-/// holes as zeros; a further name of a group has its link path instead.
+/// A directory's digest is the first half (16 bytes) of the SHA-256 of the encodings of its entries
+/// in byte order of their names. In a profile with content the encoding of each regular file that
+/// is the first of its hard-link group, or alone, is followed by the 32 bytes of the SHA-256 of its
+/// content, holes as zeros; a further name of a group has its link path instead.
 ///
-/// A tree's digest is the SHA-256 of, in walk order (preorder, directories in byte order): u16 length of
-/// the path, path, and the directory's digest; the digest of the root's own entry, with an empty name,
-/// comes first. Leftovers of interrupted runs do not count.
+/// A tree's digest is the SHA-256 of, in walk order (preorder, directories in byte order): u16
+/// length of the path, path, and the directory's digest; the digest of the root's own entry, with
+/// an empty name, comes first. Leftovers of interrupted runs do not count.
 package struct DirectoryDigester: ~Copyable {
   private var hash: SHA256
   private var scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 8)

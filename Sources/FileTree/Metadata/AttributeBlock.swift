@@ -3,18 +3,33 @@ import Platform
 
 /// The canonical block of an entry's extended attributes, ACLs (`system.posix_acl_*`) included.
 ///
-/// Sorted by name; for each: u16 length of the name, name, u32 length of the value, value; little-endian.
+/// Sorted by name; for each: u16 length of the name, name, u32 length of the value, value;
+/// little-endian.
 package enum AttributeBlock {
-  /// What the names of ACLs begin with.
-  package static let listPrefix = "system.posix_acl_"
-
-  /// Whether an attribute is part of a replica. `system.` holds the ACLs and things that belong to the
-  /// file system; without privilege only `user.` and ACLs can be read and set.
+  /// Whether an attribute is part of a replica.
+  ///
+  /// `user.` and the ACLs always are, `security.` (capabilities, labels) and `trusted.` for who may
+  /// read them all. The rest of `system.` describes the file system and not the file. XFS lists an
+  /// ACL a second time under its own name and in its own form, which rsync, too, would carry to
+  /// where it means nothing.
   static func isReplicated(_ name: UnsafeRawBufferPointer, privileged: Bool) -> Bool {
     if has(name, prefix: "user.") { return true }
-    if has(name, prefix: "system.posix_acl_") { return true }
+    if isList(name) { return true }
     guard privileged else { return false }
-    return has(name, prefix: "security.") || has(name, prefix: "trusted.")
+    if has(name, prefix: "trusted.") {
+      return !equals(name, "trusted.SGI_ACL_FILE") && !equals(name, "trusted.SGI_ACL_DEFAULT")
+    }
+    return has(name, prefix: "security.")
+  }
+
+  /// Whether an attribute holds an ACL.
+  package static func isList(_ name: UnsafeRawBufferPointer) -> Bool {
+    has(name, prefix: "system.posix_acl_")
+  }
+
+  private static func equals(_ name: UnsafeRawBufferPointer, _ other: StaticString) -> Bool {
+    guard let start = name.baseAddress, name.count == other.utf8CodeUnitCount else { return false }
+    return memcmp(start, other.utf8Start, name.count) == 0
   }
 
   private static func has(_ name: UnsafeRawBufferPointer, prefix: StaticString) -> Bool {

@@ -1,5 +1,5 @@
-/// A growing run of bytes that entries of one directory point into. Strings in it end in NUL, so that
-/// they go to system calls as they are.
+/// A growing run of bytes that entries of one directory point into. Strings in it end in NUL, so
+/// that they go to system calls as they are.
 package struct ByteArena: ~Copyable {
   package private(set) var count = 0
   private var memory: UnsafeMutableRawBufferPointer

@@ -33,13 +33,33 @@ package final class DirectoryListing: @unchecked Sendable {
   /// Path of an entry relative to the root.
   package func path(of entry: Entry) -> [UInt8] { path.appending(name(of: entry)) }
 
+  /// Sorts the entries by the bytes of their names. Small keys are sorted and the entries moved
+  /// once: a directory may hold millions.
   package func sort() {
-    arena.withMemory { base in
-      entries.sort { a, b in
-        compareBytes(
-          UnsafeRawBufferPointer(start: base + Int(a.name.offset), count: Int(a.name.count)),
-          UnsafeRawBufferPointer(start: base + Int(b.name.offset), count: Int(b.name.count))) < 0
+    guard entries.count > 1 else { return }
+    var keys = entries.indices.map { index in
+      SortKey(prefix: SortKey.prefix(name(of: entries[index])), index: UInt32(index))
+    }
+    keys.sort { a, b in
+      if a.prefix != b.prefix { return a.prefix < b.prefix }
+      return compareBytes(name(of: entries[Int(a.index)]), name(of: entries[Int(b.index)])) < 0
+    }
+    move(by: &keys)
+  }
+
+  /// Puts at each place the entry that its key names, along the cycles of the permutation.
+  private func move(by keys: inout [SortKey]) {
+    for start in keys.indices where Int(keys[start].index) != start {
+      let first = entries[start]
+      var place = start
+      while true {
+        let next = Int(keys[place].index)
+        keys[place].index = UInt32(place)
+        if next == start { break }
+        entries[place] = entries[next]
+        place = next
       }
+      entries[place] = first
     }
   }
 
@@ -57,9 +77,17 @@ package final class DirectoryListing: @unchecked Sendable {
   }
 }
 
-extension ByteArena {
-  func withMemory<R>(_ body: (UnsafeRawPointer) -> R) -> R {
-    body(UnsafeRawPointer(cString(at: 0)))
+/// Stands for an entry while a listing is sorted.
+private struct SortKey {
+  /// The first eight bytes of the name, the first one highest. Names hold no NUL, so shorter ones
+  /// are filled with it.
+  let prefix: UInt64
+  var index: UInt32
+
+  static func prefix(_ name: UnsafeRawBufferPointer) -> UInt64 {
+    var value: UInt64 = 0
+    for index in 0..<8 { value = value << 8 | (index < name.count ? UInt64(name[index]) : 0) }
+    return value
   }
 }
 
@@ -85,8 +113,8 @@ package func compareBytes(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPoint
 }
 
 extension DirectoryListing {
-  /// A listing of which the directory itself, without a name, is the only entry: how the root of a tree
-  /// enters a digest.
+  /// A listing of which the directory itself, without a name, is the only entry: how the root of a
+  /// tree enters a digest.
   package func ownEntryListing() -> DirectoryListing {
     let own = DirectoryListing(path: path)
     own.append(directory, from: self)

@@ -32,8 +32,8 @@ package struct ArenaSlice: Sendable, Equatable {
   }
 }
 
-/// One name in a directory with everything known of it. Strings and attributes live in the arena of the
-/// ``DirectoryListing`` it belongs to.
+/// One name in a directory with everything known of it. Strings and attributes live in the arena of
+/// the ``DirectoryListing`` it belongs to.
 package struct Entry: Sendable {
   package var name = ArenaSlice()
   /// Target of a symbolic link.

@@ -36,7 +36,8 @@ package final class DirectoryReader {
     target.deallocate()
   }
 
-  /// Reads one directory: names by `getdents64`, then `fstatat` and attributes of each relative to it.
+  /// Reads one directory: names by `getdents64`, then `fstatat` and attributes of each relative to
+  /// it.
   package func read(_ path: [UInt8]) throws(TreeError) -> DirectoryListing {
     let descriptor = try root.openDirectory(path)
     let listing = DirectoryListing(path: path)
@@ -74,6 +75,10 @@ package final class DirectoryReader {
           start: start, count: strlen(start.assumingMemoryBound(to: CChar.self)))
         offset += length
         guard RelativePath.isSafeName(name) else { continue }
+        guard listing.arena.count < TreeLimits.listingBytesMax else {
+          listing.isIncomplete = true
+          return onError(.directoryTooLarge(path: listing.path))
+        }
         readEntry(name, descriptor, prefixCount, into: listing)
       }
     }
@@ -134,13 +139,17 @@ package final class DirectoryReader {
     let count = readlinkat(
       descriptor, name,
       target.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self), target.count)
-    guard count >= 0 else { throw .system(.last("readlinkat"), path: path()) }
+    guard count >= 0 else {
+      // EINVAL: the name stands for something else than a link by now.
+      if errno == EINVAL { throw .changed(path: path()) }
+      throw .system(.last("readlinkat"), path: path())
+    }
     let bytes = UnsafeRawBufferPointer(rebasing: target[..<count])
     return ArenaSlice(offset: arena.appendString(bytes), count: UInt32(count))
   }
 
-  /// There is no `llistxattrat`: the name is resolved in the thread's own working directory, or, where
-  /// that cannot be had, below `/proc/self/fd`.
+  /// There is no `llistxattrat`: the name is resolved in the thread's own working directory, or,
+  /// where that cannot be had, below `/proc/self/fd`.
   private func readAttributes(
     _ name: UnsafePointer<CChar>, directory: Int32, into arena: inout ByteArena,
     path: () -> [UInt8]
@@ -183,6 +192,11 @@ package final class DirectoryReader {
     for index in listing.entries.indices {
       let entry = listing.entries[index]
       guard entry.linkCount > 1, entry.kind != .directory, !entry.isLeftover else { continue }
+      guard listing.arena.count < TreeLimits.listingBytesMax else {
+        listing.isIncomplete = true
+        listing.entries.removeSubrange(index...)
+        return onError(.directoryTooLarge(path: listing.path))
+      }
       links.firstPath(
         fileSystem: entry.fileSystem, inode: entry.inode, linkCount: entry.linkCount,
         path: { listing.path(of: entry) }

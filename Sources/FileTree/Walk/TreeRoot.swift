@@ -1,7 +1,8 @@
 import Glibc
 package import Platform
 
-/// An open root directory; everything below it is reached through its descriptor and never leaves it.
+/// An open root directory; everything below it is reached through its descriptor and never leaves
+/// it.
 package final class TreeRoot: Sendable {
   package let path: String
   package let descriptor: Int32

@@ -1,5 +1,5 @@
-/// Walks a tree in preorder: a directory's listing, then its child directories in byte order of their
-/// names. Holds no descriptor between calls and one list of names for each level.
+/// Walks a tree in preorder: a directory's listing, then its child directories in byte order of
+/// their names. Holds no descriptor between calls and one list of names for each level.
 package final class TreeWalk {
   private struct Level {
     let path: [UInt8]

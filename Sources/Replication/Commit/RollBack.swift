@@ -18,8 +18,8 @@ package struct RollBack {
     self.report = report
   }
 
-  /// Gives the number of files or volumes put back. An interruption loses nothing: a rerun starts over
-  /// from the same journals.
+  /// Gives the number of files or volumes put back. An interruption loses nothing: a rerun starts
+  /// over from the same journals.
   /// - Throws: `ReplicationError`, `TreeError`.
   package func run() throws -> Int {
     var status = stat()

@@ -3,12 +3,14 @@ import Glibc
 import Platform
 
 /// What is left to do after all data has come: hard links, deletions, attributes of directories.
-/// Kept in an unnamed file of the destination, so that memory does not grow with the tree. One thread.
+/// Kept in an unnamed file of the destination, so that memory does not grow with the tree. One
+/// thread.
 final class RunJournal {
   enum Record {
     case link(first: [UInt8], directory: [UInt8], name: [UInt8])
     case deletion(Deletion, directory: [UInt8], name: [UInt8])
-    /// Attributes that a directory gets: a listing with this one entry, named by its path's last part.
+    /// Attributes that a directory gets: a listing with this one entry, named by its path's last
+    /// part.
     case attributes(path: [UInt8], DirectoryListing)
     /// A directory whose content was changed gets its old time back.
     case time(path: [UInt8], seconds: Int64, nanoseconds: UInt32)

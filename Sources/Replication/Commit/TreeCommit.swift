@@ -27,7 +27,7 @@ final class TreeCommit {
     deletionsLeft = deleteCountMax ?? .max
   }
 
-  /// - Parameter mayDelete: false when parts of the source could not be read.
+  /// Does all of it. `mayDelete` is false when parts of the source could not be read.
   func run(mayDelete: Bool) throws {
     try makeLinks()
     try delete(mayDelete: mayDelete)
@@ -111,8 +111,8 @@ final class TreeCommit {
     }
   }
 
-  /// Directories whose content was changed get back the time they had; those that the source has changed
-  /// get theirs after that.
+  /// Directories whose content was changed get back the time they had; those that the source has
+  /// changed get theirs after that.
   private func restoreTimes() throws {
     try journal.readReversed { record in
       guard case .time(let path, let seconds, let nanoseconds) = record else { return }

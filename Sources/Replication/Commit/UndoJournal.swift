@@ -6,10 +6,11 @@ package import Platform
 /// What a file or device held before it was rewritten in place, so that it can go back to its last
 /// committed state until the run is committed.
 ///
-/// Little-endian. Head, 40 bytes: `DRVUNDO1` · size i64 · mtime seconds i64 · nanoseconds u32 · length of
-/// the name u32 · XXH3-64 of the head and name u64; then the target's name; then records: offset u64 ·
-/// length u32 · XXH3-64 of the data u64 · data. The records are durable before what they save is
-/// overwritten; a torn last one saved nothing yet. Going back applies them from the last to the first.
+/// Little-endian. Head, 40 bytes: `DRVUNDO1` · size i64 · mtime seconds i64 · nanoseconds u32 ·
+/// length of the name u32 · XXH3-64 of the head and name u64; then the target's name; then records:
+/// offset u64 · length u32 · XXH3-64 of the data u64 · data. The records are durable before what
+/// they save is overwritten; a torn last one saved nothing yet. Going back applies them from the
+/// last to the first.
 package final class UndoJournal: @unchecked Sendable {
   private static let magic: [UInt8] = Array("DRVUNDO1".utf8)
   private static let headSize = 40
@@ -21,8 +22,8 @@ package final class UndoJournal: @unchecked Sendable {
   private let lock = Lock()
   private var endOffset: Int64
 
-  /// Opens the journal of a target, or makes it when there is none from an interrupted run. An existing
-  /// one is kept and added to: its records are the older ones.
+  /// Opens the journal of a target, or makes it when there is none from an interrupted run. An
+  /// existing one is kept and added to: its records are the older ones.
   init(
     directory: Int32, name: String, targetName: [UInt8], sizeBytes: Int64, modifiedSeconds: Int64,
     modifiedNanoseconds: UInt32
@@ -103,19 +104,26 @@ package final class UndoJournal: @unchecked Sendable {
         try FileIO.read(descriptor, into: buffer, at: 0)
       }), count >= headSize, bytes.starts(with: magic)
     else { return nil }
-    return bytes.withUnsafeBytes { buffer -> Head? in
-      var reader = ByteReader(UnsafeRawBufferPointer(rebasing: buffer[8..<count]))
-      guard let size = try? reader.u64(), let seconds = try? reader.u64(),
-        let nanoseconds = try? reader.u32(), let nameCount = try? reader.u32(),
-        let sum = try? reader.u64(), let name = try? reader.bytes(Int(nameCount))
-      else { return nil }
-      let covered = [UInt8](buffer[..<(headSize - 8)]) + [UInt8](name)
-      guard covered.withUnsafeBytes({ XXH3.hash64($0) }) == sum else { return nil }
-      return Head(
-        sizeBytes: Int64(bitPattern: size), modifiedSeconds: Int64(bitPattern: seconds),
-        modifiedNanoseconds: nanoseconds, targetName: [UInt8](name),
-        recordsOffset: Int64(headSize) + Int64(nameCount))
+    return bytes.withUnsafeBytes { buffer in
+      // Neither is one whose head is cut short.
+      try? decodeHead(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
+  }
+
+  /// The head of a journal, or nil when its sum is wrong.
+  private static func decodeHead(_ bytes: UnsafeRawBufferPointer) throws(TreeError) -> Head? {
+    var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[8...]))
+    let size = Int64(bitPattern: try reader.u64())
+    let seconds = Int64(bitPattern: try reader.u64())
+    let nanoseconds = try reader.u32()
+    let nameCount = Int(try reader.u32())
+    let sum = try reader.u64()
+    let name = [UInt8](try reader.bytes(nameCount))
+    let covered = [UInt8](bytes[..<(headSize - 8)]) + name
+    guard covered.withUnsafeBytes({ XXH3.hash64($0) }) == sum else { return nil }
+    return Head(
+      sizeBytes: size, modifiedSeconds: seconds, modifiedNanoseconds: nanoseconds,
+      targetName: name, recordsOffset: Int64(headSize + nameCount))
   }
 
   private static func validEnd(_ descriptor: Int32) -> Int64? {
@@ -126,7 +134,8 @@ package final class UndoJournal: @unchecked Sendable {
     return end
   }
 
-  /// Calls `body` with each valid record's offset in the target, its data, and the end of the record.
+  /// Calls `body` with each valid record's offset in the target, its data, and the end of the
+  /// record.
   private static func forEachRecord(
     _ descriptor: Int32, _ head: Head,
     _ body: (Int64, UnsafeRawBufferPointer, Int64) throws(PlatformError) -> Void

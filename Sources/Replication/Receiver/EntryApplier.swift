@@ -20,14 +20,18 @@ final class EntryApplier {
   private let deltas: BoundedChannel<PendingFile>
   private let timer: StageTimer
   private var deltaFiles: [PendingFile] = []
+  /// Removes directories that are in the way, when there are entries that must stay.
+  private let removal: TreeRemoval?
 
   /// Smaller files travel whole: a signature and its answer would cost more.
   private static let deltaSizeMin: Int64 = 16 << 10
 
   init(
     state: ReceiverState, builder: RecordBuilder, journal: RunJournal?, writer: TreeWriter,
-    pending: PendingFiles, deltas: BoundedChannel<PendingFile>, timer: StageTimer
+    pending: PendingFiles, deltas: BoundedChannel<PendingFile>, filter: FilterRules,
+    timer: StageTimer
   ) {
+    removal = filter.isEmpty ? nil : TreeRemoval(root: writer.root, filter: filter)
     self.state = state
     self.builder = builder
     self.journal = journal
@@ -81,6 +85,15 @@ final class EntryApplier {
       return false
     }
     if state.isDryRun { return true }
+    if local.kind == .directory, let removal {
+      // Rules may be bound to the path, so what they protect is looked for where it stands.
+      directory.isTouched = true
+      if try removal.remove(directory.path, [UInt8](part.name(of: entry))) { return true }
+      state.warn(
+        part.path(of: entry), "a directory that holds excluded entries is in the way",
+        tell: builder)
+      return false
+    }
     let name = try writer.moveAside(directory.path, part.cName(of: entry)) {
       part.path(of: entry)
     }
@@ -334,8 +347,8 @@ final class EntryApplier {
     return best
   }
 
-  /// What interrupted runs have left of a file: the last one's, or that of one before which it started
-  /// from, whichever holds more. Their sizes say little: segments come in any order.
+  /// What interrupted runs have left of a file: the last one's, or that of one before which it
+  /// started from, whichever holds more. Their sizes say little: segments come in any order.
   private func largestLeftover(
     of name: [UInt8], _ there: DirectoryListing
   ) -> (basis: Basis, dataBytes: Int64)? {

@@ -42,8 +42,8 @@ final class FileCompletion: Sendable {
     pending.remove(file)
   }
 
-  /// The entry with what the sender's end says of it. A file that changed while it was read keeps the
-  /// listing's time, so that the next run looks at it again.
+  /// The entry with what the sender's end says of it. A file that changed while it was read keeps
+  /// the listing's time, so that the next run looks at it again.
   func finalEntry(_ file: PendingFile, _ end: FileEnd, tell builder: RecordBuilder) -> Entry {
     var entry = file.entry
     if end.outcome == .changed {

@@ -78,8 +78,8 @@ final class FileRebuild: @unchecked Sendable {
 
   // MARK: Opening
 
-  /// Opens basis and target. The temporary file of an interrupted run is moved to another name first when
-  /// it is the basis.
+  /// Opens basis and target. The temporary file of an interrupted run is moved to another name
+  /// first when it is the basis.
   func open(in directory: Int32) throws(PlatformError) {
     guard basis == nil else { return }
     let temporary = PartialName.temporary(for: name)
@@ -247,8 +247,8 @@ final class FileRebuild: @unchecked Sendable {
     }
   }
 
-  /// Whether the name still is the basis, and only that: a file that shares its inode with a name of
-  /// another group must become one of its own.
+  /// Whether the name still is the basis, and only that: a file that shares its inode with a name
+  /// of another group must become one of its own.
   func mayStay(directory: Int32, name: UnsafePointer<CChar>) -> Bool {
     var status = stat()
     guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }

@@ -3,8 +3,8 @@ import FileTree
 import Glibc
 import Platform
 
-/// Rewrites blocks of a file or device in place: what they held goes to the undo journal, which is made
-/// durable, and only then are they overwritten. Confined to one lane.
+/// Rewrites blocks of a file or device in place: what they held goes to the undo journal, which is
+/// made durable, and only then are they overwritten. Confined to one lane.
 final class InPlaceWriter {
   private struct Write {
     var offset: Int64

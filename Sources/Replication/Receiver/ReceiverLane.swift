@@ -166,7 +166,8 @@ final class ReceiverLane {
     guard start >= 0, start <= end, end <= rebuild.basisSizeBytes,
       end - start <= Int64(3 * Granularity.segmentSize)
     else { throw ReplicationError.violation("a signature of another window") }
-    // In place, other segments are being overwritten: only this one's own range is safe to copy from.
+    // In place, other segments are being overwritten: only this one's own range is safe to copy
+    // from.
     let own = segment.layout.start..<segment.layout.start + Int64(segment.layout.basisSize)
     let window = rebuild.isInPlace ? (start..<end).clamped(to: own) : start..<end
     rebuild.setWindow(window, of: number)

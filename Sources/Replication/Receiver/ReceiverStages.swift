@@ -173,7 +173,7 @@ final class ReceiverStages: @unchecked Sendable {
     let journal = state.isDryRun ? nil : try RunJournal(in: root)
     let applier = EntryApplier(
       state: state, builder: builder, journal: journal, writer: writer, pending: pending,
-      deltas: deltas, timer: timer)
+      deltas: deltas, filter: greeting.filter, timer: timer)
     var localOptions = WalkOptions()
     localOptions.filter = greeting.filter
     try noteRoot(root, rootListing, localOptions, journal)

@@ -4,8 +4,8 @@ import FileTree
 import Glibc
 import Platform
 
-/// Rebuilds one segment on one lane from what comes and what the basis holds, block by block, and tags
-/// each block on the way. Reused for one segment after the other.
+/// Rebuilds one segment on one lane from what comes and what the basis holds, block by block, and
+/// tags each block on the way. Reused for one segment after the other.
 final class SegmentAssembly {
   private let tagsKey: Poly1305Key
   private var proof: SHA256

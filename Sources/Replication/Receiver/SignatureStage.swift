@@ -77,7 +77,8 @@ final class SignatureStage {
     try completion.perform(rebuild.completeRequests(), file, builder)
   }
 
-  /// Body: request u32 · segment u32 · one bit a block that is all zero · 4 bytes a page of the others.
+  /// Body: request u32 · segment u32 · one bit a block that is all zero · 4 bytes a page of the
+  /// others.
   private func sendSums(_ rebuild: FileRebuild, _ number: UInt32) throws {
     let layout = try SegmentLayout(
       sizeBytes: rebuild.sizeBytes, basisSizeBytes: rebuild.basisSizeBytes, segment: number)

@@ -3,8 +3,8 @@ import FileTree
 import Glibc
 import Platform
 
-/// Collects the librsync delta of one span and applies it when it is whole. A delta longer than a buffer
-/// goes to an unnamed file of the destination meanwhile.
+/// Collects the librsync delta of one span and applies it when it is whole. A delta longer than a
+/// buffer goes to an unnamed file of the destination meanwhile.
 final class SpanPatch {
   let start: Int64
   let end: Int64
@@ -30,8 +30,8 @@ final class SpanPatch {
     try scratch.append(bytes)
   }
 
-  /// Gives the span's bytes in order. Everything is read from the basis before `emit` gets the first
-  /// byte when `isInPlace`, since `emit` overwrites the basis then.
+  /// Gives the span's bytes in order. Everything is read from the basis before `emit` gets the
+  /// first byte when `isInPlace`, since `emit` overwrites the basis then.
   func apply(
     buffers: borrowing DeltaBuffers, isInPlace: Bool,
     _ emit: (UnsafeRawBufferPointer) throws -> Void

@@ -3,8 +3,8 @@ import Glibc
 import Pipelines
 import Platform
 
-/// The receiver's control thread: compares what the sender announces with what stands here, makes what
-/// needs no data, asks for what does, and notes what is done at the end.
+/// The receiver's control thread: compares what the sender announces with what stands here, makes
+/// what needs no data, asks for what does, and notes what is done at the end.
 final class TreeComparer {
   struct WalkEnd {
     var hadErrors: Bool

@@ -68,8 +68,8 @@ package struct UndoPlace: Sendable {
   package let name: String
   let targetName: [UInt8]
 
-  /// For a device the directory must be given, or is `/var/lib/drover/undo`; an image has its journal
-  /// beside it.
+  /// For a device the directory must be given, or is `/var/lib/drover/undo`; an image has its
+  /// journal beside it.
   package init(of path: String, _ undoDirectory: String?) throws(ReplicationError) {
     var status = stat()
     let isDevice = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFBLK

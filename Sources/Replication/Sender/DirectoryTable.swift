@@ -89,7 +89,8 @@ final class DirectoryTable: @unchecked Sendable {
     }
   }
 
-  /// All directories below `count` are decided; those of them in neither `wanted` nor `open` are dropped.
+  /// All directories below `count` are decided; those of them in neither `wanted` nor `open` are
+  /// dropped.
   func answer(upTo count: UInt32, keeping open: Set<UInt32>) throws {
     try lock.withLock {
       guard count >= answered, count <= announced else {

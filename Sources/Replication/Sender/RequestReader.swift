@@ -98,8 +98,8 @@ final class RequestReader {
     try post(.resend(file, segment: segment))
   }
 
-  /// The queue is as long as the protocol lets a receiver ask; one that asks for more is ended, so that
-  /// this thread never waits for the lanes.
+  /// The queue is as long as the protocol lets a receiver ask; one that asks for more is ended, so
+  /// that this thread never waits for the lanes.
   private func post(_ task: SenderTask) throws {
     guard try tasks.sendIfRoom(task) else {
       throw ReplicationError.violation("more requests than allowed")
@@ -121,7 +121,8 @@ final class RequestReader {
     try post(.whole(request: request, listing, index: index))
   }
 
-  /// Body: request u32 · size of the basis u64 · 1 for in place u8 · of a tree: directory u32 · index u32.
+  /// Body: request u32 · size of the basis u64 · 1 for in place u8 · of a tree: directory u32 ·
+  /// index u32.
   private func needDelta(_ reader: inout ByteReader) throws {
     let request = try reader.u32()
     let basisSize = Int64(clamping: try reader.u64())

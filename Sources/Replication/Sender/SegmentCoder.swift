@@ -36,7 +36,8 @@ final class SegmentCoder {
 
   deinit { buffer.deallocate() }
 
-  /// Codes a segment and gives true, or asks for the signature of a span, which `expect` is told first.
+  /// Codes a segment and gives true, or asks for the signature of a span, which `expect` is told
+  /// first.
   func code(
     _ file: SenderFile, _ layout: SegmentLayout, _ sums: PageSums, from source: OpenSource,
     expect: (RollingSpan) throws -> Void
@@ -136,7 +137,8 @@ final class SegmentCoder {
     return start..<start + count
   }
 
-  /// Fills `target`; what a file cut short lacks is zeros, and is found out by its status at the end.
+  /// Fills `target`; what a file cut short lacks is zeros, and is found out by its status at the
+  /// end.
   private func read(
     _ source: OpenSource, into target: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws {
@@ -201,13 +203,17 @@ final class SegmentCoder {
   /// Shorter runs of differing pages are sent as they are.
   private static let rollingPageCountMin = 4
 
-  /// The span from the first to the last long run of differing pages, when they are a good part of the
-  /// segment: data has moved, rather than pages been rewritten.
+  /// The span from the first to the last long run of differing pages, when they are a good part of
+  /// the segment: data has moved, rather than pages been rewritten.
   private func rollingSpan(_ file: SenderFile, _ layout: SegmentLayout) -> RollingSpan? {
-    guard file.basisSizeBytes > 0, !file.isInPlace || layout.basisSize > 0,
-      file.shouldTryRolling(segment: layout.segment)
-    else { return nil }
-    let long = runs.filter { !$0.isZero && $0.pageCount >= SegmentCoder.rollingPageCountMin }
+    guard file.basisSizeBytes > 0, file.shouldTryRolling(segment: layout.segment) else {
+      return nil
+    }
+    // What stands behind the end of the basis is new rather than moved.
+    let basisPages = Granularity.pageCount(layout.basisSize)
+    let long = runs.filter {
+      !$0.isZero && $0.pageCount >= SegmentCoder.rollingPageCountMin && $0.firstPage < basisPages
+    }
     let pages = long.reduce(0) { $0 + $1.pageCount }
     guard let first = long.first, let last = long.last,
       pages >= 64 || pages * 4 >= Granularity.pageCount(layout.size)
@@ -236,8 +242,8 @@ final class SegmentCoder {
     }
   }
 
-  /// Body: request u32 · span start u64 · span end u64 · piece of the librsync delta. Gives the bytes of
-  /// the delta.
+  /// Body: request u32 · span start u64 · span end u64 · piece of the librsync delta. Gives the
+  /// bytes of the delta.
   private func sendRolled(
     _ file: SenderFile, _ layout: SegmentLayout, _ span: RollingSpan, _ signature: [UInt8],
     _ source: OpenSource
@@ -322,8 +328,8 @@ final class SegmentCoder {
     }
   }
 
-  /// Body: request u32 · segment u32 · outcome u8 (``FileEnd/Outcome``) · proof 16: the first half of the
-  /// SHA-256 over the tags of the segment's blocks.
+  /// Body: request u32 · segment u32 · outcome u8 (``FileEnd/Outcome``) · proof 16: the first half
+  /// of the SHA-256 over the tags of the segment's blocks.
   private func end(_ file: SenderFile, _ layout: SegmentLayout) throws {
     try builder.append(.segmentEnd, size: 9 + SegmentProof.size) { writer in
       writer.put(file.request)

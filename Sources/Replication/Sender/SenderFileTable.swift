@@ -18,7 +18,8 @@ final class SenderFileTable: @unchecked Sendable {
     let span: RollingSpan
     var signature: [UInt8] = []
   }
-  /// The longest signature that is parsed; one of a window of 96 MiB in blocks of 2 KiB takes 0.6 MiB.
+  /// The longest signature that is parsed; one of a window of 96 MiB in blocks of 2 KiB takes 0.6
+  /// MiB.
   private static let signatureBytesMax = Signature.byteCount(
     of: Signature.defaultEntryLimit, blockLength: 1,
     strongLength: Signature.strongLengths.upperBound)

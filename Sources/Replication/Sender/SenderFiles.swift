@@ -27,7 +27,8 @@ final class SenderFile: @unchecked Sendable {
   /// How well rolling has done so far: counts segments to pass over after one that found nothing.
   private var rollingPause = 0
 
-  /// Rolling over data that is all new costs much and gives nothing: it is tried again now and then.
+  /// Rolling over data that is all new costs much and gives nothing: it is tried again now and
+  /// then.
   func shouldTryRolling(segment: UInt32) -> Bool {
     lock.withLock {
       guard rollingPause > 0 else { return true }

@@ -74,8 +74,8 @@ final class SenderLane {
     }
   }
 
-  /// Runs `body` with the open file, or ends the segment when the file is not as it was listed or cannot
-  /// be read. `body` gives whether the segment is at its end.
+  /// Runs `body` with the open file, or ends the segment when the file is not as it was listed or
+  /// cannot be read. `body` gives whether the segment is at its end.
   private func withSource(
     _ file: SenderFile, _ segment: UInt32, _ body: (OpenSource) throws -> Bool
   ) throws {
@@ -206,7 +206,8 @@ final class SenderLane {
     try end(request, last)
   }
 
-  /// Body: request u32 · offset u64 · bytes. A piece of zeros is left out: what is not sent is a hole.
+  /// Body: request u32 · offset u64 · bytes. A piece of zeros is left out: what is not sent is a
+  /// hole.
   private func sendPiece(
     _ request: UInt32, _ source: OpenSource, at offset: Int64, end: Int64
   ) throws -> Int {

@@ -62,14 +62,7 @@ final class SenderState: @unchecked Sendable {
 
   func walkProblem(_ error: TreeError) {
     lock.withLock { totals.hadErrors = true }
-    let path: [UInt8] =
-      switch error {
-      case .system(_, let path), .pathTooLong(let path), .attributesTooLarge(let path),
-        .notDirectory(let path), .changed(let path):
-        path
-      case .malformed: []
-      }
-    warn(path, error.message)
+    warn(error.path, error.message)
   }
 
   func warn(_ path: [UInt8], _ message: String) {

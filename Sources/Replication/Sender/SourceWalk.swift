@@ -2,8 +2,8 @@ import FileTree
 import Pipelines
 import Platform
 
-/// The sender's control thread: walks the source, announces each directory by its digest, and serves the
-/// listings that the receiver asks for. It alone writes to the control lane.
+/// The sender's control thread: walks the source, announces each directory by its digest, and
+/// serves the listings that the receiver asks for. It alone writes to the control lane.
 final class SourceWalk {
   private let walk: TreeWalk
   private let table: DirectoryTable
@@ -14,7 +14,8 @@ final class SourceWalk {
   private var treeDigester: TreeDigester
   private var previousPath: [UInt8] = []
   private var announcedSinceFlush = 0
-  /// Directories after which a record goes out even when it is not full, so that both ends walk at once.
+  /// Directories after which a record goes out even when it is not full, so that both ends walk at
+  /// once.
   private static let flushInterval = 64
 
   init(
@@ -61,7 +62,8 @@ final class SourceWalk {
     if announcedSinceFlush == SourceWalk.flushInterval { try flush() }
   }
 
-  /// Body: flags u8 (1 incomplete) · shared prefix u16 · rest u16 · rest of the path · 16 bytes of digest.
+  /// Body: flags u8 (1 incomplete) · shared prefix u16 · rest u16 · rest of the path · 16 bytes of
+  /// digest.
   private func announce(_ listing: DirectoryListing, _ digest: [UInt8]) throws {
     let path = listing.path
     var shared = 0
@@ -112,7 +114,8 @@ final class SourceWalk {
     } while index < entries.count
   }
 
-  /// Body: directories u32 · entries u64 · files u64 · bytes u64 · flags u8 (1 errors) · tree digest 32.
+  /// Body: directories u32 · entries u64 · files u64 · bytes u64 · flags u8 (1 errors) · tree
+  /// digest 32.
   private func completeWalk() throws {
     let digest = treeDigester.finish()
     let totals = state.completeWalk(digest: digest)

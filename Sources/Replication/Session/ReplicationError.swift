@@ -40,7 +40,7 @@ package enum ReplicationError: DroverError {
     switch self {
     case .violation(let what): "the peer broke the protocol: \(what)"
     case .version(let theirs):
-      "the peer speaks version \(theirs) of the protocol, this program version \(WireLimits.version)"
+      "the peer speaks version \(theirs) of the protocol, this side \(WireLimits.version)"
     case .peerLeft: "the peer closed the connection before the session began"
     case .peerGone(let phase): "the other side ended the connection \(phase)"
     case .peer(_, let message): "the other side: \(message)"

@@ -5,8 +5,8 @@ package import Transport
 
 /// One replication run over a connected stream.
 package enum ReplicationSession {
-  /// Sends `options.root` to the receiver at the other end; returns when the receiver has confirmed that
-  /// everything is durable. Closes the stream.
+  /// Sends `options.root` to the receiver at the other end; returns when the receiver has confirmed
+  /// that everything is durable. Closes the stream.
   ///
   /// Blocking; runs its own threads, all of which have ended when it returns or throws.
   /// - Throws: `ReplicationError`, `TreeError`, `TransportError`.
@@ -37,8 +37,8 @@ package enum ReplicationSession {
   }
 }
 
-/// The threads of one end and how they stop: the first failure ends all of them, the peer is told, and
-/// nothing is left running.
+/// The threads of one end and how they stop: the first failure ends all of them, the peer is told,
+/// and nothing is left running.
 final class SessionThreads: @unchecked Sendable {
   private let latch: FailureLatch
   private let stream: any ByteStream
@@ -81,7 +81,8 @@ final class SessionThreads: @unchecked Sendable {
     }
   }
 
-  /// Starts the thread that writes to the stream. On failure it has the last word: it tells the peer.
+  /// Starts the thread that writes to the stream. On failure it has the last word: it tells the
+  /// peer.
   func startWriter() {
     timers.append(output.timer)
     let latch = latch
@@ -91,7 +92,8 @@ final class SessionThreads: @unchecked Sendable {
         do {
           try output.run()
         } catch {
-          // A peer that gives up says why before it closes: what the reader finds is the better reason.
+          // A peer that gives up says why before it closes: what the reader finds is the better
+          // reason.
           if error is TransportError { self.waitForReader() }
           latch.fail(error)
         }
@@ -115,8 +117,8 @@ final class SessionThreads: @unchecked Sendable {
     while !isReaderDone, !hasFailed, changed.wait(until: end) {}
   }
 
-  /// Waits for all stages. After a failure the reader gets a moment to see the peer's end and the writer
-  /// one to tell the peer, then the stream is cut.
+  /// Waits for all stages. After a failure the reader gets a moment to see the peer's end and the
+  /// writer one to tell the peer, then the stream is cut.
   func join() throws {
     let failed = Thread<Void>("watch") { self.cutAfterFailure() }
     for thread in threads { try thread.join() }

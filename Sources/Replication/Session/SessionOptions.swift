@@ -35,8 +35,8 @@ package struct SendOptions: Sendable {
   package init(root: String) { self.root = root }
 }
 
-/// What the receiving end of one session is asked to do. Choices about the run (delete, in place …) come
-/// from the sender, as with rsync.
+/// What the receiving end of one session is asked to do. Choices about the run (delete, in place …)
+/// come from the sender, as with rsync.
 package struct ReceiveOptions: Sendable {
   /// The destination: a directory, a block device or a raw image.
   package var root: String

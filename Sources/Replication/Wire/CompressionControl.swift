@@ -2,8 +2,8 @@ import Compression
 import Glibc
 import Platform
 
-/// Decides the compression of data records for all lanes of one sender, from what the lanes see of the
-/// data and the writer of the link.
+/// Decides the compression of data records for all lanes of one sender, from what the lanes see of
+/// the data and the writer of the link.
 final class CompressionControl: @unchecked Sendable {
   private let choice: CompressionChoice
   private let lock = Lock()

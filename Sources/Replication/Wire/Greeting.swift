@@ -54,8 +54,8 @@ enum Greeting {
 
 /// What the sender wants of the session.
 ///
-/// Body: nonce 32 · flags u32 · lanes u8 · deletions at most u64 (all ones: no limit) · length u32 and
-/// filter rules · root kind u8 (1 tree, 2 volume) · tree: the root's entry · volume: size u64.
+/// Body: nonce 32 · flags u32 · lanes u8 · deletions at most u64 (all ones: no limit) · length u32
+/// and filter rules · root kind u8 (1 tree, 2 volume) · tree: the root's entry · volume: size u64.
 struct SenderGreeting {
   struct Flags: OptionSet {
     let rawValue: UInt32
@@ -220,8 +220,8 @@ struct AbortMessage {
     text = printable(UnsafeRawBufferPointer(rebasing: bytes[1...]))
   }
 
-  /// The error that the peer's message stands for. A peer that lost its connection is unreachable for us;
-  /// one that was cancelled has failed for us.
+  /// The error that the peer's message stands for. A peer that lost its connection is unreachable
+  /// for us; one that was cancelled has failed for us.
   var error: ReplicationError { .peer(kind == .cancelled ? .failed : kind, message: text) }
 }
 

@@ -3,7 +3,8 @@ import FileTree
 import Pipelines
 import Platform
 
-/// Collects frames of one lane into records and hands full ones to the writer. Confined to one thread.
+/// Collects frames of one lane into records and hands full ones to the writer. Confined to one
+/// thread.
 final class RecordBuilder {
   private let lane: Int
   private let output: RecordOutput
@@ -37,7 +38,8 @@ final class RecordBuilder {
     return fresh
   }
 
-  /// Body bytes that still fit the record under way; the whole of an empty one when less than `least`.
+  /// Body bytes that still fit the record under way; the whole of an empty one when less than
+  /// `least`.
   func roomLeft(atLeast least: Int) throws -> Int {
     if let buffer {
       let left = WireLimits.recordSizeMax - buffer.count - 4

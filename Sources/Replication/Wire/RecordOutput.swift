@@ -90,8 +90,8 @@ final class RecordOutput: @unchecked Sendable {
 
   private func writePing() throws { try writeFrame(.ping, []) }
 
-  /// Tells the peer why this end gives up, unless the connection itself is what failed. A record under
-  /// way is complete by now: this is the thread that writes.
+  /// Tells the peer why this end gives up, unless the connection itself is what failed. A record
+  /// under way is complete by now: this is the thread that writes.
   func sayFarewell(_ failure: any Error) {
     if failure is TransportError { return stream.abort() }
     do {

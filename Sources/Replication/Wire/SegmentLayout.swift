@@ -1,8 +1,8 @@
 import DeltaCoding
 import FileTree
 
-/// The ranges of one segment of a file that travels as a delta. Both ends derive it from the size in the
-/// listing and the size of the basis.
+/// The ranges of one segment of a file that travels as a delta. Both ends derive it from the size
+/// in the listing and the size of the basis.
 struct SegmentLayout {
   /// Segments of one file: 2^21 of 32 MiB are 64 TiB.
   static let countMax: UInt32 = 1 << 21

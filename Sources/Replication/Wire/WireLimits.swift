@@ -22,8 +22,8 @@ package enum WireLimits {
   static let messageBytesMax = 4096
 }
 
-/// What a frame is. A record holds whole frames: u32 little-endian, low 24 bits the length of the body,
-/// high 8 bits the type, then the body.
+/// What a frame is. A record holds whole frames: u32 little-endian, low 24 bits the length of the
+/// body, high 8 bits the type, then the body.
 enum FrameType: UInt8 {
   // Sender to receiver, control lane
   case directories = 1

@@ -14,14 +14,15 @@ package struct Connection: Sendable {
     let raw = socket.raw
     setOption(raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     setOption(raw, SOL_SOCKET, SO_KEEPALIVE, 1)
-    // VolSync's tunnel uses 180 s for the first probe (volsync.md 7.1); a dead peer is found in 3 min.
+    // VolSync's tunnel uses 180 s for the first probe (volsync.md 7.1): a dead one is found in 3
+    // min.
     setOption(raw, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 60)
     setOption(raw, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 30)
     setOption(raw, Int32(IPPROTO_TCP), TCP_KEEPCNT, 4)
   }
 
-  /// Connects to the first address of `endpoint` that answers. Blocks. `wakeup` ends the attempt, and
-  /// later every wait on the connection, as `.cancelled`.
+  /// Connects to the first address of `endpoint` that answers. Blocks. `wakeup` ends the attempt,
+  /// and later every wait on the connection, as `.cancelled`.
   ///
   /// - Throws: `TransportError.unresolved`, `.unreachable`, `.timedOut`, `.cancelled`.
   package static func connect(

@@ -14,8 +14,8 @@ package final class Listener: Sendable {
   package var boundPort: UInt16 { boundAddress.port }
 
   /// Listens on `endpoint`: with an empty host on all IPv6 and IPv4 addresses (IPv4 alone where the
-  /// machine has no IPv6), else on the first address of the host that can be bound. Port 0 picks a free
-  /// one. `wakeup` ends ``accept(wakeup:until:)`` as `.cancelled`.
+  /// machine has no IPv6), else on the first address of the host that can be bound. Port 0 picks a
+  /// free one. `wakeup` ends ``accept(wakeup:until:)`` as `.cancelled`.
   ///
   /// - Throws: `TransportError.addressInUse`, `.cannotListen`, `.unresolved`.
   package init(on endpoint: Endpoint, wakeup: Wakeup) throws(TransportError) {

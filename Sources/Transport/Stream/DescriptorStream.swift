@@ -3,8 +3,9 @@ package import Platform
 
 /// A plain stream over two descriptors: pipes, a socket pair, standard input and output below ssh.
 ///
-/// It has no authentication of its own and no mark of a clean end: the end of file is the peer's end, and
-/// whether everything has arrived is for the protocol above to say. The descriptors are set non-blocking.
+/// It has no authentication of its own and no mark of a clean end: the end of file is the peer's
+/// end, and whether everything has arrived is for the protocol above to say. The descriptors are
+/// set non-blocking.
 package final class DescriptorStream: ByteStream, @unchecked Sendable {
   private let reading: SharedDescriptor
   private let timeouts: StreamTimeouts

@@ -17,8 +17,8 @@ struct IdleClock {
     wire = now
   }
 
-  /// When a wait that began at `start` is over: reading waits for any progress, everything else for bytes
-  /// that leave.
+  /// When a wait that began at `start` is over: reading waits for any progress, everything else for
+  /// bytes that leave.
   func deadline(
     of operation: TransportOperation, begun start: MonotonicTime, idleSeconds: Double?
   ) -> MonotonicTime? {

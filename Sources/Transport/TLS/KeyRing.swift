@@ -45,10 +45,10 @@ package struct PreSharedKey: Sendable {
 
 /// The keys of one key file, in the order of its lines; never empty.
 ///
-/// The format is that of stunnel's `PSKsecrets`: one `<identity>:<hex>` per line, split at the first
-/// colon; blank lines and CR LF are allowed, comments do not exist. Stricter than stunnel in two points:
-/// a key that is not hexadecimal is refused (stunnel takes its characters as the key, and so turns a typing
-/// error into another key), and so is an identity that stands twice.
+/// The format is that of stunnel's `PSKsecrets`: one `<identity>:<hex>` per line, split at the
+/// first colon; blank lines and CR LF are allowed, comments do not exist. Stricter than stunnel in
+/// two points: a key that is not hexadecimal is refused (stunnel takes its characters as the key,
+/// and so turns a typing error into another key), and so is an identity that stands twice.
 ///
 /// Source: stunnel 5.68 `src/options.c` (`psk_read`); volsync.md 6.1.
 package struct KeyRing: Sendable {
@@ -87,8 +87,8 @@ package struct KeyRing: Sendable {
     }
   }
 
-  /// Reads the text of a key file, for instance the value of a Secret; `source` says in messages where
-  /// it stands.
+  /// Reads the text of a key file, for instance the value of a Secret; `source` says in messages
+  /// where it stands.
   ///
   /// - Throws: `TransportError.keyFileInvalid`.
   package init(parsing text: UnsafeRawBufferPointer, source: String) throws(TransportError) {

@@ -1,8 +1,8 @@
 import COpenSSL
 import Platform
 
-/// The settings of one end of the tunnel: TLS 1.3 alone, one cipher suite, external pre-shared keys with
-/// (EC)DHE, no certificates, no tickets, no early data.
+/// The settings of one end of the tunnel: TLS 1.3 alone, one cipher suite, external pre-shared keys
+/// with (EC)DHE, no certificates, no tickets, no early data.
 ///
 /// Made once for a client's connection or a server's listener; many connections may share it.
 @safe package final class TLSContext: @unchecked Sendable {

@@ -4,9 +4,9 @@ import Platform
 
 /// A TLS 1.3 connection, authenticated both ways by a pre-shared key.
 ///
-/// One thread reads and one writes, at once. The `SSL` is touched under a lock that is never held while
-/// blocked: the socket does not block, and waits are polls outside the lock. Writes go out as records of at
-/// most 16 KiB, one system call each, so callers pass large pieces (64 KiB and more).
+/// One thread reads and one writes, at once. The `SSL` is touched under a lock that is never held
+/// while blocked: the socket does not block, and waits are polls outside the lock. Writes go out as
+/// records of at most 16 KiB, one system call each, so callers pass large pieces (64 KiB and more).
 @safe package final class TLSStream: ByteStream, @unchecked Sendable {
   /// How long ``close()`` waits for the peer's end.
   static let drainSeconds: Double = 5
@@ -37,7 +37,8 @@ import Platform
   /// `timeouts.handshakeSeconds`.
   ///
   /// - Throws: `TransportError`: `.wrongKey`, `.unknownIdentity`, `.keyRefused`, `.noPreSharedKey`,
-  ///   `.versionRefused`, `.notTLS`, `.handshakeFailed`, `.timedOut`, `.truncated`, `.connectionLost`,
+  ///   `.versionRefused`, `.notTLS`, `.handshakeFailed`, `.timedOut`, `.truncated`,
+  /// `.connectionLost`,
   ///   `.cancelled`.
   package init(
     _ connection: Connection, context: TLSContext, timeouts: StreamTimeouts = StreamTimeouts()
@@ -220,7 +221,7 @@ extension TLSStream {
       case .done:
         if filled == buffer.count || !hasMore { return filled }
       case .wants, .ended, .failed:
-        // What has arrived is handed over first; the end or the failure is met again by the next call.
+        // What has arrived is handed over first; the next call meets the end or the failure again.
         if filled > 0 { return filled }
         switch step {
         case .failed(let error): throw error
@@ -253,8 +254,8 @@ extension TLSStream {
     peerDescription += " (\(peerIdentity))"
   }
 
-  /// Polls outside the lock until the socket is ready. `limit` is an end that progress does not move,
-  /// instead of the idle time.
+  /// Polls outside the lock until the socket is ready. `limit` is an end that progress does not
+  /// move, instead of the idle time.
   private func wait(
     _ interest: Wakeup.Interest, _ operation: TransportOperation, begun start: MonotonicTime,
     until limit: MonotonicTime? = nil
@@ -341,9 +342,9 @@ extension OpenSSLFailure {
     SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS, SSL_R_NO_SUITABLE_KEY_SHARE,
   ]
 
-  /// Alerts by which servers answer an identity or a key they do not accept: handshake_failure (40),
-  /// illegal_parameter (47, OpenSSL's for a wrong binder), decrypt_error (51), access_denied (49),
-  /// insufficient_security (71), internal_error (80, stunnel for an unknown identity),
+  /// Alerts by which servers answer an identity or a key they do not accept: handshake_failure
+  /// (40), illegal_parameter (47, OpenSSL's for a wrong binder), decrypt_error (51), access_denied
+  /// (49), insufficient_security (71), internal_error (80, stunnel for an unknown identity),
   /// unknown_psk_identity (115) (RFC 8446, 6.2).
   private static func isRefusal(_ alert: Int32) -> Bool {
     [40, 47, 49, 51, 71, 80, 115].contains(alert)
