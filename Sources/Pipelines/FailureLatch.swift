@@ -30,6 +30,9 @@ package final class FailureLatch: @unchecked Sendable {
     for close in closers { close() }
   }
 
+  /// Lets go of everything that was registered: all stages have ended.
+  package func disarm() { lock.withLock { closers = [] } }
+
   package var failure: (any Error)? { lock.withLock { first } }
 
   /// Throws the first failure, if there was one.

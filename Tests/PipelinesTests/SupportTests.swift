@@ -67,6 +67,20 @@ import Testing
     #expect(closed.value == 2)
   }
 
+  @Test("A disarmed latch holds nothing of its pipeline")
+  func disarm() {
+    let latch = FailureLatch()
+    weak var held: Count?
+    do {
+      let count = Count()
+      held = count
+      latch.onFailure { count.add() }
+    }
+    #expect(held != nil)
+    latch.disarm()
+    #expect(held == nil)
+  }
+
   @Test("Of failures at the same time one is kept")
   func race() throws {
     for _ in 0..<200 {

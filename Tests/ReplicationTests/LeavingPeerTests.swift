@@ -224,6 +224,20 @@ import Transport
     #expect(try taskCount() < before + 200)
   }
 
+  @Test("A session that went well leaves no descriptor open")
+  func descriptorsClose() throws {
+    let trees = try TreePair()
+    for index in 0..<20 { try trees.write("file-\(index)", [UInt8](repeating: 1, count: 50_000)) }
+    weak var stream: (any ByteStream)?
+    _ = try trees.run {
+      $0.wrapSender = { inner in
+        stream = inner
+        return inner
+      }
+    }.summary()
+    #expect(stream == nil)
+  }
+
   private func taskCount() throws -> Int {
     try ByteFiles.names(in: Array("/proc/self/task".utf8)).count
   }

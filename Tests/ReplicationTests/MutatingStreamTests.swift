@@ -122,7 +122,7 @@ final class MutatingStream: ByteStream, @unchecked Sendable {
       _ = try trees.directory.makeDirectory("source/d\(index)")
       try trees.write("d\(index)/file", random.bytes(50_000))
     }
-    for seed in 0..<SampledCounts.count(sampled: 25, full: 400) {
+    for seed in 0..<SampledCounts.count(sampled: 25, full: 200) {
       // Something to do for a delta in each round, however the one before has ended.
       try ByteFiles.write(
         Array("\(trees.destination)/basis".utf8), random.bytes(110_000 + random.below(20_000)))

@@ -124,7 +124,12 @@ package enum ByteFiles {
     defer { closedir(stream) }
     var result: [(name: [UInt8], kind: mode_t)] = []
     while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      // The record ends with its name: the field's full length may reach beyond the buffer.
+      let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
+      let start = UnsafeRawPointer(entry) + nameOffset
+      let name = [UInt8](
+        UnsafeRawBufferPointer(
+          start: start, count: strlen(start.assumingMemoryBound(to: CChar.self))))
       if name == [0x2e] || name == [0x2e, 0x2e] { continue }
       // The types of readdir are those of a mode, shifted; 0 is a file system that does not tell.
       let type = mode_t(entry.pointee.d_type) << 12

@@ -127,6 +127,7 @@ final class SessionThreads: @unchecked Sendable {
       isWriterDone = true
     }
     try failed.join()
+    latch.disarm()
     try latch.check()
   }
 
