@@ -65,7 +65,8 @@ package enum FileIO {
     }
   }
 
-  /// Seconds that a TCP connection has been held back by its receiver's window so far; 0 when not known.
+  /// Seconds that a TCP connection has been held back by its receiver's window so far; 0 when not
+  /// known.
   package static func receiverLimitedSeconds(_ socket: Int32) -> Double {
     Double(max(0, drover_tcp_receiver_limited(socket))) / 1e6
   }

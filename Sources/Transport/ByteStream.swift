@@ -28,8 +28,8 @@ package protocol ByteStream: AnyObject, Sendable {
   /// Bytes that crossed the connection so far, the tunnel's own included. Any thread.
   var wireBytes: WireBytes { get }
 
-  /// Seconds that writing was held back by a peer that reads slowly, rather than by the link; 0 when that is
-  /// not known.
+  /// Seconds that writing was held back by a peer that reads slowly, rather than by the link; 0
+  /// when that is not known.
   var receiverLimitedSeconds: Double { get }
 }
 
