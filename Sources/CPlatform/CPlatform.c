@@ -100,7 +100,8 @@ int64_t drover_tcp_receiver_limited(int socket) {
   struct tcp_info info;
   socklen_t size = sizeof info;
   if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return -1;
-  if (size < offsetof(struct tcp_info, tcpi_rwnd_limited) + sizeof info.tcpi_rwnd_limited) return -1;
+  // An older kernel fills less of the structure.
+  if (size < offsetof(struct tcp_info, tcpi_rwnd_limited) + sizeof(uint64_t)) return -1;
   return (int64_t)info.tcpi_rwnd_limited;
 }
 
