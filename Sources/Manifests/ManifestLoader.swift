@@ -68,9 +68,11 @@ package struct ManifestLoader {
     defer { closedir(directory) }
     var names: [String] = []
     while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { buffer in
-        String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
-      }
+      // The record is as long as its name: it is not copied at the length of its type.
+      let nameOffset = MemoryLayout<dirent>.offset(of: \dirent.d_name) ?? 0
+      let name = String(
+        cString: UnsafeRawPointer(entry).advanced(by: nameOffset)
+          .assumingMemoryBound(to: CChar.self))
       guard [".yaml", ".yml", ".json"].contains(where: name.hasSuffix), !name.hasPrefix(".") else {
         continue
       }

@@ -148,3 +148,27 @@ import Testing
     #expect(timer.busySeconds <= 0.02)
   }
 }
+
+/// A countdown holds its waiter until the last stage is done.
+@Suite struct CountdownTests {
+  @Test func waitsForAllStages() throws {
+    let countdown = Countdown(3)
+    let done = BoundedChannel<Int>(countMax: 4)
+    let waiter = Thread<Bool>("waiter") {
+      try countdown.wait()
+      // All three have sent before they counted down.
+      return try (0..<3).allSatisfy { _ in try done.receiveIfReady() != nil }
+    }
+    for stage in 0..<3 {
+      try done.send(stage)
+      countdown.countDown()
+    }
+    #expect(try waiter.join())
+  }
+
+  @Test func failureEndsTheWait() {
+    let countdown = Countdown(1)
+    countdown.fail()
+    #expect(throws: ChannelClosed.self) { try countdown.wait() }
+  }
+}

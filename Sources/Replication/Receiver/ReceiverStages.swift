@@ -20,6 +20,7 @@ final class ReceiverStages: @unchecked Sendable {
     sizeBytes: WireLimits.recordWireSizeMax, countMax: WireLimits.controlCredits + 2)
   private let dataPool: BufferPool
   private let lanes: [BoundedChannel<Record>]
+  private let writing: Countdown
 
   init(
     greeting: SenderGreeting, target: Target, keys: SessionKeys, output: RecordOutput,
@@ -33,8 +34,9 @@ final class ReceiverStages: @unchecked Sendable {
     lanes = (0..<greeting.laneCount).map { _ in BoundedChannel(countMax: 8) }
     dataPool = BufferPool(
       sizeBytes: WireLimits.recordWireSizeMax, countMax: 6 * greeting.laneCount + 4)
-    let (pending, gate, deltas, control, pool, lanes) = (
-      pending, gate, deltas, control, dataPool, lanes
+    writing = Countdown(lanes.count + 1)
+    let (pending, gate, deltas, control, pool, lanes, writing) = (
+      pending, gate, deltas, control, dataPool, lanes, writing
     )
     latch.onFailure {
       pending.fail()
@@ -43,6 +45,7 @@ final class ReceiverStages: @unchecked Sendable {
       control.fail()
       pool.fail()
       for lane in lanes { lane.fail() }
+      writing.fail()
     }
   }
 
@@ -60,6 +63,7 @@ final class ReceiverStages: @unchecked Sendable {
           timer: timer
         ).run()
         try builder.flush()
+        self.writing.countDown()
       }
     }
     let timer = StageTimer("signature")
@@ -69,6 +73,8 @@ final class ReceiverStages: @unchecked Sendable {
         channel: self.deltas, builder: builder, gate: self.gate, completion: completion,
         writer: self.makeWriter(builder), keys: self.keys, timer: timer
       ).run()
+      try builder.flush()
+      self.writing.countDown()
     }
     startControl(threads)
   }
@@ -183,7 +189,7 @@ final class ReceiverStages: @unchecked Sendable {
     let end = try compare(comparer, applier, builder, timer)
     try builder.flush()
     try pending.waitUntilEmpty(timer: timer)
-    closeLanes()
+    try closeLanes()
     if let journal {
       try TreeCommit(
         root: root, journal: journal, writer: writer, filter: greeting.filter,
@@ -217,9 +223,12 @@ final class ReceiverStages: @unchecked Sendable {
     throw ReplicationError.violation("the sender left before the end of the walk")
   }
 
-  private func closeLanes() {
+  /// Ends the lanes; what they have to tell the sender has gone out before the acknowledgement
+  /// does.
+  private func closeLanes() throws {
     deltas.close()
     for lane in lanes { lane.close() }
+    try writing.wait()
   }
 
   // MARK: Volumes
@@ -230,7 +239,7 @@ final class ReceiverStages: @unchecked Sendable {
     let zero = [UInt8](repeating: 0, count: 32)
     state.setTotals(entryCount: 1, fileCount: 1, sizeBytes: volume.sourceSizeBytes)
     if state.isDryRun {
-      closeLanes()
+      try closeLanes()
       return zero
     }
     var status = stat()
@@ -259,7 +268,7 @@ final class ReceiverStages: @unchecked Sendable {
     try builder.flush()
     try deltas.send(file, timer: timer)
     try pending.waitUntilEmpty(timer: timer)
-    closeLanes()
+    try closeLanes()
     if fsync(volume.descriptor.raw) != 0 {
       throw ReplicationError.file(.last("fsync"), path: Array(volume.path.utf8))
     }

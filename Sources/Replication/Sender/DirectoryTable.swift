@@ -72,6 +72,11 @@ final class DirectoryTable: @unchecked Sendable {
     }
   }
 
+  /// The walk has ended and the receiver has decided about every directory.
+  var isDecided: Bool {
+    lock.withLock { walkIsComplete && answered == announced && wanted.isEmpty }
+  }
+
   func completeWalk() {
     lock.withLock {
       walkIsComplete = true

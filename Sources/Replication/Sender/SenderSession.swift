@@ -141,7 +141,7 @@ final class SenderSession {
         timer: timer)
       let end = try reader.run()
       if !source.root.isVolume {
-        guard let digest = state.treeDigest else {
+        guard let digest = state.treeDigest, table.isDecided else {
           throw ReplicationError.violation("an acknowledgement before the end of the walk")
         }
         guard digest == end.digest else { throw ReplicationError.digestMismatch }

@@ -64,7 +64,7 @@ final class RecordOutput: @unchecked Sendable {
     // The header goes in front of small records in one call; large ones are not moved for it.
     let start = MonotonicTime.now()
     let startCPU = threadCPUNanoseconds()
-    pacer?.pace(record.buffer.count + RecordHeader.size)
+    pacer?.pace(RecordHeader.size + min(record.buffer.count, RecordOutput.inlineMax))
     try withUnsafeTemporaryAllocation(byteCount: RecordOutput.inlineMax, alignment: 8) { small in
       let base = small.baseAddress.unsafelyUnwrapped
       header.encode(into: base)
@@ -73,10 +73,7 @@ final class RecordOutput: @unchecked Sendable {
         from: record.buffer.bytes.baseAddress.unsafelyUnwrapped, byteCount: inline)
       try stream.write(
         UnsafeRawBufferPointer(start: base, count: RecordHeader.size + inline))
-      if inline < record.buffer.count {
-        try stream.write(
-          UnsafeRawBufferPointer(rebasing: record.buffer.filled[inline...]))
-      }
+      try writeRest(UnsafeRawBufferPointer(rebasing: record.buffer.filled[inline...]))
     }
     let cpuSeconds = Double(threadCPUNanoseconds() - startCPU) / 1e9
     let waited = timer.inputWaitSeconds
@@ -93,6 +90,21 @@ final class RecordOutput: @unchecked Sendable {
   }
 
   private static let inlineMax = 16 << 10
+
+  /// With a limit the bytes go out in small pieces, so that the peer hears something all the time.
+  private func writeRest(_ bytes: UnsafeRawBufferPointer) throws {
+    guard pacer != nil else {
+      if !bytes.isEmpty { try stream.write(bytes) }
+      return
+    }
+    var done = 0
+    while done < bytes.count {
+      let count = min(RecordOutput.inlineMax, bytes.count - done)
+      pacer?.pace(count)
+      try stream.write(UnsafeRawBufferPointer(rebasing: bytes[done..<done + count]))
+      done += count
+    }
+  }
 
   private func writePing() throws { try writeFrame(.ping, []) }
 
