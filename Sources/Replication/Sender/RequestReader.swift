@@ -7,7 +7,7 @@ import Transport
 final class RequestReader {
   private let input: RecordInput
   private let table: DirectoryTable
-  private let tasks: BoundedChannel<SenderTask>
+  private let tasks: SenderTaskQueues
   private let credits: CreditCounter
   private let state: SenderState
   private let unpacker: LaneUnpacker
@@ -16,7 +16,7 @@ final class RequestReader {
   private let timer: StageTimer
 
   init(
-    stream: any ByteStream, table: DirectoryTable, tasks: BoundedChannel<SenderTask>,
+    stream: any ByteStream, table: DirectoryTable, tasks: SenderTaskQueues,
     credits: CreditCounter, files: SenderFileTable, state: SenderState, timer: StageTimer
   ) throws {
     input = RecordInput(stream: stream)
@@ -101,7 +101,7 @@ final class RequestReader {
   /// The queue is as long as the protocol lets a receiver ask; one that asks for more is ended, so
   /// that this thread never waits for the lanes.
   private func post(_ task: SenderTask) throws {
-    guard try tasks.sendIfRoom(task) else {
+    guard try tasks.send(task) else {
       throw ReplicationError.violation("more requests than allowed")
     }
   }
@@ -117,8 +117,10 @@ final class RequestReader {
 
   private func needWhole(_ reader: inout ByteReader) throws {
     let request = try reader.u32()
+    var place = reader
+    let directory = try place.u32()
     let (listing, index) = try entry(&reader)
-    try post(.whole(request: request, listing, index: index))
+    try post(.whole(request: request, directory: directory, listing, index: index))
   }
 
   /// Body: request u32 · size of the basis u64 · 1 for in place u8 · of a tree: directory u32 ·

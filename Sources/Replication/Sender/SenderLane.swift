@@ -46,7 +46,7 @@ final class SenderLane {
 
   private func perform(_ task: SenderTask) throws {
     switch task {
-    case .whole(let request, let listing, let index):
+    case .whole(let request, _, let listing, let index):
       try sendWhole(request, listing.path(of: listing.entries[index]))
     case .segment(let file, let sums):
       try withSource(file, sums.segment) { source in

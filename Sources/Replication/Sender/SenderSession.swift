@@ -69,8 +69,7 @@ final class SenderSession {
       stream: stream, latch: latch, bytesPerSecondMax: options.bandwidthLimitBytesPerSecond,
       control: compression)
     let threads = SessionThreads(stream: stream, output: output, latch: latch)
-    let tasks = BoundedChannel<SenderTask>(
-      countMax: WireLimits.requestCountMax + WireLimits.segmentCountMax)
+    let tasks = SenderTaskQueues(laneCount: SenderSession.laneCount)
     let table = DirectoryTable()
     let credits = CreditCounter(count: WireLimits.controlCredits)
     let files = SenderFileTable(volumeSizeBytes: source.volumeSizeBytes)
@@ -89,7 +88,7 @@ final class SenderSession {
           lane: lane, output: output, timer: timer,
           compressor: try LaneCompressor(control: compression))
         try SenderLane(
-          root: root, tasks: tasks, builder: builder, files: files, state: state, keys: keys,
+          root: root, tasks: tasks.queue(lane - 1), builder: builder, files: files, state: state, keys: keys,
           timer: timer
         ).run()
       }
@@ -129,7 +128,7 @@ final class SenderSession {
 
   private func finish(
     _ threads: SessionThreads, _ source: Source, _ table: DirectoryTable,
-    _ tasks: BoundedChannel<SenderTask>, _ credits: CreditCounter, _ files: SenderFileTable,
+    _ tasks: SenderTaskQueues, _ credits: CreditCounter, _ files: SenderFileTable,
     _ output: RecordOutput
   ) throws -> SessionSummary {
     let acknowledged = AcknowledgementBox()

@@ -5,7 +5,7 @@ import Platform
 /// One piece of work for a data lane of the sender.
 enum SenderTask: Sendable {
   /// A whole file of a directory.
-  case whole(request: UInt32, DirectoryListing, index: Int)
+  case whole(request: UInt32, directory: UInt32, DirectoryListing, index: Int)
   /// One segment of a file against the receiver's page sums.
   case segment(SenderFile, PageSums)
   /// One segment with a rolling span whose signature has come.
@@ -16,6 +16,44 @@ enum SenderTask: Sendable {
   case wholeAnew(SenderFile)
   /// The end of a file that went in segments.
   case finish(SenderFile)
+}
+
+/// The queues of the lanes.
+///
+/// Files of one directory go through one lane: at the other end two threads that make names in the same
+/// directory wait for each other in the kernel. Segments of a file go through all lanes.
+final class SenderTaskQueues: Sendable {
+  private let queues: [BoundedChannel<SenderTask>]
+
+  init(laneCount: Int) {
+    queues = (0..<laneCount).map { _ in
+      BoundedChannel(countMax: WireLimits.requestCountMax + WireLimits.segmentCountMax)
+    }
+  }
+
+  /// The queue of a lane, counted from 0.
+  func queue(_ lane: Int) -> BoundedChannel<SenderTask> { queues[lane] }
+
+  /// False when the receiver has asked for more than it may.
+  func send(_ task: SenderTask) throws -> Bool {
+    try queues[Int(task.affinity % UInt32(queues.count))].sendIfRoom(task)
+  }
+
+  func close() { for queue in queues { queue.close() } }
+  func fail() { for queue in queues { queue.fail() } }
+}
+
+extension SenderTask {
+  /// Tasks with the same number go through the same lane.
+  fileprivate var affinity: UInt32 {
+    switch self {
+    case .whole(_, let directory, _, _): directory
+    case .segment(let file, let sums), .rolling(let file, let sums, _, _):
+      file.request &+ sums.segment
+    case .resend(let file, let segment): file.request &+ segment
+    case .wholeAnew(let file), .finish(let file): file.request
+    }
+  }
 }
 
 /// The receiver's page sums of one segment of a basis.
