@@ -7,8 +7,9 @@ package import Platform
 ///
 /// Confined to one thread; holds one file's bytes at a time.
 package final class StagedWriter {
-  /// Files from this size on are written directly.
-  package static let directSizeMin: Int64 = 16 << 20
+  /// Files from this size on are written directly; for smaller ones the second open costs more than
+  /// the page cache does.
+  package static let directSizeMin: Int64 = 1 << 20
   private static let stageSize = 1 << 20
   /// Offset, length and memory of direct writes: the largest logical block of disks in use.
   private static let alignment = 4096

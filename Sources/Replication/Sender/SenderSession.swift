@@ -88,7 +88,8 @@ final class SenderSession {
           lane: lane, output: output, timer: timer,
           compressor: try LaneCompressor(control: compression))
         try SenderLane(
-          root: root, tasks: tasks.queue(lane - 1), builder: builder, files: files, state: state, keys: keys,
+          root: root, tasks: tasks.queue(lane - 1), builder: builder, files: files, state: state,
+          keys: keys,
           timer: timer
         ).run()
       }

@@ -20,8 +20,8 @@ enum SenderTask: Sendable {
 
 /// The queues of the lanes.
 ///
-/// Files of one directory go through one lane: at the other end two threads that make names in the same
-/// directory wait for each other in the kernel. Segments of a file go through all lanes.
+/// Files of one directory go through one lane: at the other end two threads that make names in the
+/// same directory wait for each other in the kernel. Segments of a file go through all lanes.
 final class SenderTaskQueues: Sendable {
   private let queues: [BoundedChannel<SenderTask>]
 
