@@ -58,6 +58,7 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CPlatform"),
+    .target(name: "CJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     // 1: the machine
     swift("Platform", ["CPlatform"]),
@@ -72,6 +73,8 @@ let package = Package(
       "DeltaCoding", ["Platform", "Pipelines", "Cryptography", "CLibrsync"],
       settings: wrapperSettings),
     swift("Transport", ["Platform", "Pipelines", "COpenSSL"], settings: wrapperSettings),
+    swift("Chunking", ["Platform", "Pipelines"]),
+    swift("ObjectStorage", ["Platform", "Pipelines", "Cryptography"]),
 
     // 3: engines
     swift(
@@ -79,6 +82,12 @@ let package = Package(
       [
         "FileTree", "TreeComparison", "DeltaCoding", "Transport", "Platform", "Pipelines",
         "Cryptography", "Compression",
+      ]),
+    swift(
+      "BackupRepository",
+      [
+        "FileTree", "Chunking", "ObjectStorage", "Platform", "Pipelines", "Cryptography",
+        "Compression", "CJSON",
       ]),
 
     // 4: control
@@ -126,6 +135,11 @@ let package = Package(
     tests(of: "DeltaCoding", ["Cryptography", "Platform"]),
     tests(of: "Transport", ["Platform"]),
     tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
+    tests(of: "Chunking", ["Cryptography", "Platform"]),
+    tests(of: "ObjectStorage", ["Platform"]),
+    tests(
+      of: "BackupRepository",
+      ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
     tests(of: "Manifests", ["Platform"]),
     tests(of: "Control", ["Manifests", "Platform"]),
     tests(
