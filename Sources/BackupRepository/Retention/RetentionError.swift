@@ -1,6 +1,6 @@
 package import Platform
 
-/// Failures of choosing snapshots: what the user has asked for cannot be, or would destroy too much.
+/// Failures of choosing snapshots: what was asked for cannot be, or would destroy too much.
 package enum RetentionError: DroverError, Equatable {
   case invalidDuration(text: String, reason: String)
   case invalidCount(text: String)
