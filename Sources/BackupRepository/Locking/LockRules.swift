@@ -15,8 +15,8 @@ package enum LockMode: Sendable, Equatable {
 /// With it a dead holder can be told from a live one without waiting, and a process that got the
 /// number of a dead one from the dead one.
 package struct LockProof: Sendable, Equatable {
-  /// `/proc/sys/kernel/random/boot_id`: random at each start of a kernel, so two locks with one boot
-  /// identifier come from one kernel, in whatever container.
+  /// `/proc/sys/kernel/random/boot_id`: random at each start of a kernel, so two locks with one
+  /// boot identifier come from one kernel, in whatever container.
   package var bootID: String
   /// The inode of `/proc/self/ns/pid`: process numbers mean the same only within one namespace.
   package var pidNamespace: UInt64
@@ -127,13 +127,13 @@ package enum LockDecision: Sendable, Equatable {
 /// there on a host of the same name. Both can be wrong: clocks differ, hosts (containers) share
 /// names, process numbers are reused. So what a run does **by itself** needs more:
 ///
-/// - *dead*: the lock carries a ``LockProof``, and either it is of this boot and this namespace, and
-///   its process is not there or was started at another time; or it is of another boot of this
+/// - *dead*: the lock carries a ``LockProof``, and either it is of this boot and this namespace,
+///   and its process is not there or was started at another time; or it is of another boot of this
 ///   machine: same host name, and written by this installation as its ledger knows. A different
 ///   boot alone proves nothing, two hosts may have one name.
-/// - *abandoned*: holders refresh every five minutes by a new file. A file that this run has watched
-///   unchanged for 30 minutes belongs to nobody, whatever the clocks say. Without watching, every
-///   age that is known (by the clocks, by the store) has to exceed 30 minutes by two hours.
+/// - *abandoned*: holders refresh every five minutes by a new file. A file that this run has
+///   watched unchanged for 30 minutes belongs to nobody, whatever the clocks say. Without watching,
+///   every age that is known (by the clocks, by the store) has to exceed 30 minutes by two hours.
 ///
 /// A lock of restic on another host is thus respected for as long as restic itself respects it; a
 /// dead one of restic's goes by `unlock`, or by waiting.

@@ -20,8 +20,8 @@ package enum PruneAction: UInt8, Sendable {
 /// **Packs that another tool has marked** (rustic's `packs_to_delete`) are neither indexed nor
 /// unreferenced: a backup of that tool that runs without a lock may be about to refer to them, or
 /// will find them by their mark. They stay until their delay is over, 23 hours as that tool's own
-/// default; then they go in ``remove``, after the index has dropped the marks. An index file that is
-/// written anew for other reasons must keep the marks of ``leftMarked``, or the packs would be
+/// default; then they go in ``remove``, after the index has dropped the marks. An index file that
+/// is written anew for other reasons must keep the marks of ``leftMarked``, or the packs would be
 /// unreferenced for the next run. A pack that is marked and also in the index counts by the index,
 /// but is not deleted before the delay is over. A used blob that is only in marked packs counts as
 /// missing, and stops the run.
