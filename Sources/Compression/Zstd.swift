@@ -31,6 +31,21 @@ package enum Zstd {
     guard levels.contains(level), level != 0 else { throw .level(level) }
   }
 
+  /// The size that a frame announces; nil when it announces none, or is no frame.
+  static func contentSize(of bytes: UnsafeRawBufferPointer) -> Int? {
+    guard unsafe startsWithFrame(bytes) else { return nil }
+    let announced = unsafe ZSTD_getFrameContentSize(bytes.baseAddress, bytes.count)
+    // The two highest values mean "unknown" and "no frame header".
+    return Int(exactly: announced)
+  }
+
+  /// Whether the header of a frame has a field for the size of its content: one of 2^64 - 1 looks
+  /// like none to the library, which would not compare it then.
+  static func tellsSize(_ frame: UnsafeRawBufferPointer) -> Bool {
+    guard frame.count > 4 else { return false }
+    return unsafe frame[4] & 0b1110_0000 != 0
+  }
+
   static func startsWithFrame(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard bytes.count >= 4 else { return false }
     return unsafe UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)) == frameMagic

@@ -63,7 +63,8 @@ package struct ZstdDecompressor: ~Copyable, @unchecked Sendable {
   ) throws(CompressionError) -> Int {
     guard unsafe Zstd.startsWithFrame(source) else { throw .corrupt(reason: "no zstd frame") }
     let announced = unsafe ZSTD_getFrameContentSize(source.baseAddress, source.count)
-    guard announced != UInt64.max - 1 else { throw .corrupt(reason: "bad frame header") }
+    guard announced != UInt64.max - 1, unsafe announced != UInt64.max || !Zstd.tellsSize(source)
+    else { throw .corrupt(reason: "bad frame header") }
     guard announced == UInt64.max || announced <= UInt64(target.count) else {
       throw .tooLarge(announced: announced, limit: target.count)
     }

@@ -94,7 +94,7 @@ package struct Poly1305Stream: ~Copyable, @unchecked Sendable {
 /// The calls fail only on wrong use once `init` has succeeded: Poly1305 allocates nothing and has
 /// no further parameters.
 @safe
-private final class PolyContext {
+final class PolyContext {
   private let context: OpaquePointer
   private let key: SecretBytes
 

@@ -34,14 +34,20 @@ package struct SHA256: ~Copyable, @unchecked Sendable {
 
   /// The 32 bytes of the digest; the hash starts anew.
   package mutating func finish() -> [UInt8] {
-    let digest = unsafe [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { buffer, count in
-      var length: UInt32 = 0
-      let code = unsafe EVP_DigestFinal_ex(context, buffer.baseAddress, &length)
-      precondition(code == 1 && length == 32, "EVP_DigestFinal_ex failed on a context in use")
+    unsafe [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { buffer, count in
+      unsafe finish(into: UnsafeMutableRawBufferPointer(buffer))
       count = SHA256.byteCount
     }
+  }
+
+  /// Writes the digest to the first 32 bytes of `digest` without allocating; the hash starts anew.
+  package mutating func finish(into digest: UnsafeMutableRawBufferPointer) {
+    precondition(digest.count >= SHA256.byteCount, "a digest needs 32 bytes")
+    var length: UInt32 = 0
+    let code = unsafe EVP_DigestFinal_ex(
+      context, digest.baseAddress?.assumingMemoryBound(to: UInt8.self), &length)
+    precondition(code == 1 && length == 32, "EVP_DigestFinal_ex failed on a context in use")
     reset()
-    return digest
   }
 
   /// Forgets the bytes so far.

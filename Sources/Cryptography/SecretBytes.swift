@@ -1,6 +1,7 @@
 import COpenSSL
 
-/// Bytes of a key, fixed after creation and wiped when the last owner lets go.
+/// Bytes of a key, wiped when the last owner lets go; fixed after creation unless they have one
+/// owner on one thread.
 @safe
 final class SecretBytes: @unchecked Sendable {
   let pointer: UnsafeMutablePointer<UInt8>

@@ -83,7 +83,7 @@ import Testing
 /// Stands for the 1000 bytes (7i + 3) mod 256.
 private let pattern = "<pattern>"
 
-private func unhex(_ text: String) throws -> [UInt8] { try #require(bytes(hex: text)) }
+func unhex(_ text: String) throws -> [UInt8] { try #require(bytes(hex: text)) }
 
 struct PolyVector: Sendable {
   let key: String

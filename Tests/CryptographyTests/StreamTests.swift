@@ -125,3 +125,16 @@ import Testing
     for thread in threads { #expect(try thread.join()) }
   }
 }
+
+@Suite struct DigestBufferTests {
+  @Test func aDigestIsWrittenWithoutAnArray() throws {
+    var hash = try SHA256()
+    for message in ["", "abc", "abcd"] {
+      Array(message.utf8).withUnsafeBytes { hash.update($0) }
+      var digest = [UInt8](repeating: 0xee, count: 33)
+      digest.withUnsafeMutableBytes { hash.finish(into: $0) }
+      #expect(try Array(digest[..<32]) == SHA256.digest(Array(message.utf8)))
+      #expect(digest[32] == 0xee)
+    }
+  }
+}
