@@ -62,7 +62,7 @@ import Testing
     var generator = SeededGenerator(seed: 4)
     for _ in 0..<20_000 {
       let seconds = Int64.random(in: -100_000_000_000...300_000_000_000, using: &generator)
-      let civil = CivilTime(secondsSinceEpoch: seconds)
+      let civil = CalendarTime(secondsSinceEpoch: seconds)
       var parts = tm()
       var time = time_t(seconds)
       gmtime_r(&time, &parts)
@@ -70,7 +70,7 @@ import Testing
         civil.year == Int64(parts.tm_year) + 1900 && civil.month == Int(parts.tm_mon) + 1
         && civil.day == Int(parts.tm_mday) && civil.hour == Int(parts.tm_hour)
         && civil.minute == Int(parts.tm_min) && civil.second == Int(parts.tm_sec)
-      let days = CivilTime.days(year: civil.year, month: civil.month, day: civil.day)
+      let days = CalendarTime.days(year: civil.year, month: civil.month, day: civil.day)
       let day = (seconds - Int64(civil.hour * 3600 + civil.minute * 60 + civil.second)) / 86_400
       guard same, days == day else {
         Issue.record("\(seconds)")

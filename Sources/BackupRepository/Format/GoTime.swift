@@ -34,8 +34,8 @@ package struct GoTime: Hashable, Sendable {
   }
 
   /// The calendar in the stored zone, as rules of retention need it.
-  package var civil: CivilTime {
-    CivilTime(secondsSinceEpoch: GoTime.clamped(seconds) + Int64(zoneOffsetSeconds))
+  package var civil: CalendarTime {
+    CalendarTime(secondsSinceEpoch: GoTime.clamped(seconds) + Int64(zoneOffsetSeconds))
   }
 
   /// The text of RFC 3339.
@@ -107,14 +107,14 @@ extension GoTime {
       let day = GoTime.digits(text, 8, 2), let hour = GoTime.digits(text, 11, 2),
       let minute = GoTime.digits(text, 14, 2), let second = GoTime.digits(text, 17, 2),
       (1...12).contains(month), day >= 1,
-      day <= CivilTime.dayCount(ofMonth: Int(month), year: year),
+      day <= CalendarTime.dayCount(ofMonth: Int(month), year: year),
       hour < 24, minute < 60, second < 60
     else { return nil }
     var index = 19
     guard let fraction = GoTime.fraction(text, &index),
       let offset = GoTime.zone(text, index)
     else { return nil }
-    let days = CivilTime.days(year: year, month: Int(month), day: Int(day))
+    let days = CalendarTime.days(year: year, month: Int(month), day: Int(day))
     let local = days * 86_400 + hour * 3600 + minute * 60 + second
     self.init(
       seconds: local - offset, nanoseconds: fraction, zoneOffsetSeconds: Int32(offset))

@@ -82,9 +82,9 @@ struct ParsedIndex {
   let packs: UnsafeBufferPointer<drover_index_pack>
 
   /// The packs with their blobs, for who writes an index file anew.
-  func listedPacks() -> [ListedPack] {
+  func listedPacks() -> [ParsedPack] {
     packs.map { pack in
-      ListedPack(
+      ParsedPack(
         id: PackID(words: pack.id), isMarked: pack.is_marked != 0,
         blobs: entries(of: pack).map { PackedBlob($0) })
     }
@@ -97,7 +97,7 @@ struct ParsedIndex {
 }
 
 /// A pack as one index file lists it.
-struct ListedPack: Hashable, Sendable {
+struct ParsedPack: Hashable, Sendable {
   let id: PackID
   /// Listed in `packs_to_delete`.
   let isMarked: Bool

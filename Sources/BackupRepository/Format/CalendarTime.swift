@@ -1,5 +1,5 @@
 /// A date and a time of day of the proleptic Gregorian calendar, in some zone.
-package struct CivilTime: Hashable, Sendable {
+package struct CalendarTime: Hashable, Sendable {
   package var year: Int64
   /// 1…12.
   package var month: Int
@@ -57,6 +57,6 @@ package struct CivilTime: Hashable, Sendable {
   /// Sets the year alone; 29 February of a year without one becomes 1 March.
   mutating func move(toYear year: Int64) {
     self.year = year
-    if month == 2, day > CivilTime.dayCount(ofMonth: 2, year: year) { (month, day) = (3, 1) }
+    if month == 2, day > CalendarTime.dayCount(ofMonth: 2, year: year) { (month, day) = (3, 1) }
   }
 }

@@ -1,0 +1,219 @@
+import Compression
+import Cryptography
+
+/// How hard blobs are compressed in a repository of version 2.
+package enum CompressionMode: String, Sendable, CaseIterable {
+  case auto, off, fastest, better, max
+
+  /// The level of zstd. `auto` is the level whose ratio stays within 3 % of restic's default.
+  package var level: Int32 {
+    switch self {
+    case .fastest: 1
+    case .auto, .off: 3
+    case .better: 9
+    case .max: 19
+    }
+  }
+}
+
+/// What one thread needs to seal and open the contents of a repository: cipher, zstd and hash
+/// contexts, and buffers that are kept from call to call. Confined to one thread.
+package final class RepositoryCodec {
+  let version: RepositoryVersion
+  private let sealer: Sealer
+  private let compressor: BlobCompressor
+  private let decompressor: BlobDecompressor
+  private var hash: SHA256
+  private var opened = CodecBuffer()
+  private var expanded = CodecBuffer()
+
+  init(
+    key: SealingKey, version: RepositoryVersion, compression: CompressionMode
+  ) throws(RepositoryError) {
+    self.version = version
+    do throws(CryptographyError) {
+      sealer = try Sealer(key)
+      hash = try SHA256()
+    } catch {
+      throw .cryptography(error, what: "the repository's contents")
+    }
+    do throws(CompressionError) {
+      compressor = try BlobCompressor(level: compression.level)
+      decompressor = try BlobDecompressor()
+    } catch {
+      throw .compression(error, what: "the repository's contents")
+    }
+  }
+
+  /// SHA-256 of bytes as the identifier of what they are.
+  package func identifier<Role>(
+    of bytes: UnsafeRawBufferPointer, _ role: Identifier<Role>.Type
+  ) -> Identifier<Role> {
+    hash.update(bytes)
+    return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { digest in
+      hash.finish(into: digest)
+      return Identifier<Role>(UnsafeRawBufferPointer(digest))
+    }
+  }
+
+  /// Seals `plaintext` into `target`, which has 32 bytes more.
+  package func seal(
+    _ plaintext: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
+  ) throws(RepositoryError) {
+    do throws(CryptographyError) { try sealer.seal(plaintext, into: target) } catch {
+      throw .cryptography(error, what: "a part of the repository")
+    }
+  }
+
+  /// The sealed form of bytes.
+  func sealed(_ plaintext: [UInt8]) throws(RepositoryError) -> [UInt8] {
+    var failure: RepositoryError?
+    let count = plaintext.count + Sealer.overheadByteCount
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, used in
+      do throws(RepositoryError) {
+        try plaintext.withBorrowedBytes { bytes throws(RepositoryError) in
+          try seal(bytes, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        used = count
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  /// Opens a sealed part; what is given back is valid until the next call.
+  func open(
+    _ sealed: UnsafeRawBufferPointer, _ part: RepositoryPart
+  ) throws(RepositoryError) -> UnsafeRawBufferPointer {
+    guard sealed.count >= Sealer.overheadByteCount else {
+      throw .corrupt(part, place: "", reason: "it has only \(sealed.count) bytes")
+    }
+    let target = opened.reserve(sealed.count - Sealer.overheadByteCount)
+    do throws(CryptographyError) { try sealer.open(sealed, into: target) } catch {
+      throw .corrupt(part, place: "", reason: error.message)
+    }
+    return UnsafeRawBufferPointer(target)
+  }
+
+  /// The JSON of an index, snapshot or lock file.
+  func content(
+    ofUnpacked sealed: [UInt8], _ part: RepositoryPart
+  ) throws(RepositoryError) -> [UInt8] {
+    try sealed.withBorrowedBytes { bytes throws(RepositoryError) in
+      try UnpackedFile.content(
+        of: try open(bytes, part), part: part, version: version, decompressor: decompressor)
+    }
+  }
+
+  /// The stored form of an index, snapshot or lock file.
+  func unpacked(_ json: [UInt8]) throws(RepositoryError) -> [UInt8] {
+    try sealed(try UnpackedFile.plaintext(of: json, version: version, compressor: compressor))
+  }
+
+  // MARK: Blobs
+
+  /// Compresses a blob where that helps and seals it, into memory that is valid until the next call.
+  ///
+  /// `plaintextLength` is 0 when the blob is stored as it is, as the index writes it.
+  package func sealBlob(
+    _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool
+  ) throws(RepositoryError) -> (sealed: UnsafeRawBufferPointer, plaintextLength: UInt32) {
+    guard plaintext.count <= Int(UInt32.max) - Sealer.overheadByteCount else {
+      throw .tooLarge(what: "a blob of \(plaintext.count) bytes", limit: Int(UInt32.max))
+    }
+    var content = plaintext
+    var length: UInt32 = 0
+    if isCompressed, version != .v1, !plaintext.isEmpty {
+      let room = expanded.reserve(BlobCompressor.bound(plaintext.count))
+      do throws(CompressionError) {
+        let count = try compressor.compress(plaintext, into: room)
+        if count < plaintext.count {
+          content = UnsafeRawBufferPointer(rebasing: room[..<count])
+          length = UInt32(plaintext.count)
+        }
+      } catch {
+        throw .compression(error, what: "a blob")
+      }
+    }
+    let target = opened.reserve(content.count + Sealer.overheadByteCount)
+    try seal(content, into: target)
+    return (UnsafeRawBufferPointer(target), length)
+  }
+
+  /// Opens a sealed blob, checks length and identifier; valid until the next call.
+  /// - Throws: `RepositoryError.corrupt` with the blob as its place.
+  package func openBlob(
+    _ sealed: UnsafeRawBufferPointer, plaintextLength: UInt32, _ handle: BlobHandle
+  ) throws(RepositoryError) -> UnsafeRawBufferPointer {
+    let part: RepositoryPart = handle.type == .tree ? .tree : .data
+    do throws(RepositoryError) {
+      let content = try open(sealed, part)
+      let plaintext =
+        plaintextLength == 0 ? content : try expand(content, to: Int(plaintextLength), part)
+      guard identifier(of: plaintext, BlobID.self) == handle.id else {
+        throw .corrupt(part, place: "", reason: "its contents have another SHA-256")
+      }
+      return plaintext
+    } catch {
+      throw error.located(at: handle.id.short)
+    }
+  }
+
+  private func expand(
+    _ frame: UnsafeRawBufferPointer, to count: Int, _ part: RepositoryPart
+  ) throws(RepositoryError) -> UnsafeRawBufferPointer {
+    guard count <= RepositoryLimits.blobByteCountMax else {
+      throw .corrupt(part, place: "", reason: "it announces \(count) bytes")
+    }
+    let target = expanded.reserve(count)
+    let got: Int
+    do throws(CompressionError) { got = try decompressor.decompress(frame, into: target) } catch {
+      throw .corrupt(part, place: "", reason: error.message)
+    }
+    guard got == count else {
+      throw .corrupt(part, place: "", reason: "\(got) bytes instead of \(count)")
+    }
+    return UnsafeRawBufferPointer(target)
+  }
+}
+
+/// Bounds on what a repository may make this program hold.
+package enum RepositoryLimits {
+  /// Largest blob that is read. Data blobs have at most 8 MiB; trees of directories with millions of
+  /// entries more.
+  package static let blobByteCountMax = NodeLimits.treeByteCountMax
+  /// Largest index, snapshot or lock file as it is stored.
+  package static let unpackedByteCountMax = 256 << 20
+  /// Largest pack that is read whole; restic writes at most 128 MiB and a blob more.
+  package static let packByteCountMax = 1 << 32
+}
+
+/// Memory that grows and is kept.
+final class CodecBuffer {
+  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+  deinit { memory.deallocate() }
+
+  /// `count` bytes; what was in them is lost.
+  func reserve(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    if memory.count < count {
+      memory.deallocate()
+      memory = .allocate(byteCount: max(count, 64 << 10), alignment: 64)
+    }
+    return UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// The bytes for the time of the call, with the caller's own error type.
+  func withBorrowedBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let outcome = withUnsafeBytes { bytes -> Swift.Result<Result, Failure> in
+      do throws(Failure) { return .success(try body(bytes)) } catch { return .failure(error) }
+    }
+    return try outcome.get()
+  }
+}
