@@ -16,7 +16,7 @@ final class SenderState: @unchecked Sendable {
   private let events: @Sendable (SessionEvent) -> Void
   private var totals = Totals()
   private var progress = SessionProgress()
-  private var lastProgress = MonotonicTime.now()
+  private var throttle = ProgressThrottle()
   private var literalBytes: Int64 = 0
   private var warningCount: Int64 = 0
   private var digest: [UInt8]?
@@ -85,9 +85,7 @@ final class SenderState: @unchecked Sendable {
   }
 
   private func tellProgressAndUnlock() {
-    let now = MonotonicTime.now()
-    guard now.seconds(since: lastProgress) >= 0.1 else { return lock.unlock() }
-    lastProgress = now
+    guard throttle.isDue() else { return lock.unlock() }
     let progress = progress
     lock.unlock()
     events(.progress(progress))
