@@ -11,8 +11,8 @@ final class TreeCommit {
   private let removal: TreeRemoval
   private let state: ReceiverState
   private let builder: RecordBuilder
-  private var deletionsLeft: Int
-  private var refusedDeletions = 0
+  /// Of what the source does not have; nil without a limit.
+  private let limited: LimitedRemoval?
 
   init(
     root: TreeRoot, journal: RunJournal, writer: TreeWriter, filter: FilterRules,
@@ -24,7 +24,9 @@ final class TreeCommit {
     self.state = state
     self.builder = builder
     removal = TreeRemoval(root: root, filter: filter)
-    deletionsLeft = deleteCountMax ?? .max
+    limited = deleteCountMax.map { [removal] in
+      LimitedRemoval(root: root, removal: removal, filter: filter, countMax: $0)
+    }
   }
 
   /// Does all of it. `mayDelete` is false when parts of the source could not be read.
@@ -33,9 +35,10 @@ final class TreeCommit {
     try delete(mayDelete: mayDelete)
     try restoreTimes()
     try setAttributes()
-    if refusedDeletions > 0 {
+    if let limited, limited.refusedCount > 0 {
       state.warn(
-        [], "\(refusedDeletions) deletions were not done: more than --max-delete", tell: builder)
+        [], "\(limited.refusedCount) deletions were not done: more than --max-delete",
+        tell: builder)
     }
     try synchronize()
     // From here on the run is committed. Removing the journals touches their directories once more.
@@ -85,29 +88,32 @@ final class TreeCommit {
         return
       }
       let path = name.withUnsafeBytes { directory.appending($0) }
-      if kind == .extra {
-        guard mayDelete else { return }
-        guard deletionsLeft > 0 else {
-          refusedDeletions += 1
-          return
-        }
-        deletionsLeft -= 1
-      }
+      guard kind != .extra || mayDelete else { return }
       let before = removal.removedCount
-      do throws(TreeError) {
-        // A directory that holds excluded entries stays, as with rsync.
-        let isGone = try removal.remove(directory, name)
-        if kind == .extra { state.deleted(removal.removedCount - before) }
-        if !isGone { return }
-      } catch {
+      do {
+        if kind == .extra {
+          defer { state.deleted(removal.removedCount - before) }
+          try removeExtra(directory, name)
+        } else {
+          _ = try removal.remove(directory, name)
+        }
+      } catch let error as TreeError {
         state.warn(path, "could not be removed: \(error.message)", tell: builder)
-        return
       }
-      if kind == .extra { try state.item(.deletion(), path, tell: builder) }
     }
     if !mayDelete {
       state.warn(
         [], "nothing was deleted: parts of the source could not be read", tell: builder)
+    }
+  }
+
+  private func removeExtra(_ directory: [UInt8], _ name: [UInt8]) throws {
+    if let limited {
+      try limited.remove(directory, name) { try state.item(.deletion(), $0, tell: builder) }
+    } else if try removal.remove(directory, name) {
+      // A directory that holds excluded entries stays, as with rsync.
+      let path = name.withUnsafeBytes { directory.appending($0) }
+      try state.item(.deletion(), path, tell: builder)
     }
   }
 
