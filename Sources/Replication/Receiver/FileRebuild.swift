@@ -213,14 +213,14 @@ final class FileRebuild: @unchecked Sendable {
     let (isFinishing, worst, isUnproven) = lock.withLock {
       (self.isFinishing, self.worst, self.isUnproven)
     }
-    guard isFinishing else {
+    guard isFinishing, worst != .equal, end != .equal else {
       throw ReplicationError.violation("the end of a file that was not asked for")
     }
     if worst != .complete { return .drop(worst) }
     switch end {
     case .unreadable, .vanished: return .drop(end)
     case .changed: return isInPlace ? .commitAsChanged : .askWhole
-    case .complete: return isUnproven ? .commitAsChanged : .commit
+    case .complete, .equal: return isUnproven ? .commitAsChanged : .commit
     }
   }
 

@@ -1,3 +1,4 @@
+import Cryptography
 import FileTree
 import Pipelines
 import Platform
@@ -71,6 +72,10 @@ final class RequestReader {
     case .needWhole: try needWhole(&reader)
     case .needDelta: try needDelta(&reader)
     case .sums: try sums(&reader)
+    case .contentDigest:
+      let file = try files.file(try reader.u32())
+      let digest = [UInt8](try reader.bytes(SHA256.byteCount))
+      try post(.wholeUnlessEqual(file, digest: digest))
     case .signature: try signature(&reader)
     case .resend:
       let file = try files.file(try reader.u32())

@@ -51,6 +51,7 @@ enum FrameType: UInt8 {
   case item = 42
   case warning = 43
   case acknowledgement = 44
+  case contentDigest = 45
   // Both directions
   case ping = 60
   case abort = 61
