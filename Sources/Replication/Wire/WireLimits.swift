@@ -20,6 +20,9 @@ package enum WireLimits {
   /// Bytes of listings that the sender keeps for directories not yet closed.
   static let listingWeightMax = 16 << 20
   static let messageBytesMax = 4096
+  /// Bytes of listings that the receiver keeps of its own directories until the sender's have come;
+  /// one larger directory goes alone.
+  static let localListingWeightMax = 16 << 20
 }
 
 /// What a frame is. A record holds whole frames: u32 little-endian, low 24 bits the length of the
