@@ -138,7 +138,8 @@ import Testing
       try trees.write(name, random.bytes(size))
     }
     try trees.write("longer", random.bytes(5001))
-    try ByteFiles.setTime(Array("\(trees.source)/small".utf8), seconds: 1_600_000_000, nanoseconds: 5)
+    try ByteFiles.setTime(
+      Array("\(trees.source)/small".utf8), seconds: 1_600_000_000, nanoseconds: 5)
     let changed = try run()
     let summary = try changed.summary()
     #expect(summary.literalBytes == 900 + 90_000 + 700_000 + 5001)

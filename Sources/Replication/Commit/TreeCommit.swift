@@ -50,13 +50,13 @@ final class TreeCommit {
   }
 
   private func synchronize() throws {
-    guard FileSystem.synchronize(root.descriptor) == 0 else {
+    guard builder.activity.busy({ FileSystem.synchronize(root.descriptor) }) == 0 else {
       throw ReplicationError.file(.last("syncfs"), path: [])
     }
   }
 
   private func makeLinks() throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .link(let first, let directory, let name) = record else { return }
       let path = name.withUnsafeBytes { directory.appending($0) }
       do throws(TreeError) {
@@ -83,7 +83,7 @@ final class TreeCommit {
   }
 
   private func delete(mayDelete: Bool) throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .deletion(let kind, let directory, let name) = record, kind != .undo else {
         return
       }
@@ -95,7 +95,7 @@ final class TreeCommit {
           defer { state.deleted(removal.removedCount - before) }
           try removeExtra(directory, name)
         } else {
-          _ = try removal.remove(directory, name)
+          _ = try remove(directory, name)
         }
       } catch let error as TreeError {
         state.warn(path, "could not be removed: \(error.message)", tell: builder)
@@ -107,10 +107,23 @@ final class TreeCommit {
     }
   }
 
+  /// A directory may hold millions of entries, of which nothing is heard before the last is gone.
+  private func remove(_ directory: [UInt8], _ name: [UInt8]) throws(TreeError) -> Bool {
+    try builder.activity.busy { () throws(TreeError) in try removal.remove(directory, name) }
+  }
+
+  /// Goes through the journal, the newest record first.
+  private func forEach(_ body: (RunJournal.Record) throws -> Void) throws {
+    try journal.readReversed { record in
+      builder.activity.step()
+      try body(record)
+    }
+  }
+
   private func removeExtra(_ directory: [UInt8], _ name: [UInt8]) throws {
     if let limited {
       try limited.remove(directory, name) { try state.item(.deletion(), $0, tell: builder) }
-    } else if try removal.remove(directory, name) {
+    } else if try remove(directory, name) {
       // A directory that holds excluded entries stays, as with rsync.
       let path = name.withUnsafeBytes { directory.appending($0) }
       try state.item(.deletion(), path, tell: builder)
@@ -120,7 +133,7 @@ final class TreeCommit {
   /// Directories whose content was changed get back the time they had; those that the source has
   /// changed get theirs after that.
   private func restoreTimes() throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .time(let path, let seconds, let nanoseconds) = record else { return }
       var entry = Entry()
       entry.modifiedSeconds = seconds
@@ -133,7 +146,7 @@ final class TreeCommit {
   }
 
   private func setAttributes() throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .attributes(let path, let listing) = record else { return }
       let entry = listing.entries[0]
       if path.isEmpty {
@@ -150,9 +163,9 @@ final class TreeCommit {
 
   private func removeUndoJournals() throws -> Bool {
     var isAny = false
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .deletion(.undo, let directory, let name) = record else { return }
-      _ = try removal.remove(directory, name)
+      _ = try remove(directory, name)
       isAny = true
     }
     return isAny

@@ -88,7 +88,10 @@ final class EntryApplier {
     if local.kind == .directory, let removal {
       // Rules may be bound to the path, so what they protect is looked for where it stands.
       directory.isTouched = true
-      if try removal.remove(directory.path, [UInt8](part.name(of: entry))) { return true }
+      let isGone = try builder.activity.busy { () throws(TreeError) in
+        try removal.remove(directory.path, [UInt8](part.name(of: entry)))
+      }
+      if isGone { return true }
       state.warn(
         part.path(of: entry), "a directory that holds excluded entries is in the way",
         tell: builder)
@@ -319,7 +322,7 @@ final class EntryApplier {
     return FileRebuild(
       request: number, directory: part.path, name: name, sizeBytes: entry.size,
       basisName: basis.name, basisSizeBytes: basis.size, isInPlace: isInPlace,
-      mustSeparate: (local?.linkPath.count ?? 0) > 0)
+      mustSeparate: (local?.linkPath.count ?? 0) > 0, activity: builder.activity)
   }
 
   /// With `--checksum` a file is only wanted when its content differs, also where it then comes

@@ -33,6 +33,7 @@ final class FileRebuild: @unchecked Sendable {
   private var retried: Set<UInt32> = []
   /// The target is a later name of another hard-link group here.
   private let mustSeparate: Bool
+  private let activity: SessionActivity
 
   /// What the signature pass found out about a segment of the basis.
   struct BasisSegment {
@@ -46,8 +47,10 @@ final class FileRebuild: @unchecked Sendable {
 
   init(
     request: UInt32, directory: [UInt8], name: [UInt8], sizeBytes: Int64, basisName: [UInt8],
-    basisSizeBytes: Int64, isInPlace: Bool, mustSeparate: Bool
+    basisSizeBytes: Int64, isInPlace: Bool, mustSeparate: Bool,
+    activity: SessionActivity
   ) {
+    self.activity = activity
     self.mustSeparate = mustSeparate
     self.request = request
     self.directory = directory
@@ -61,8 +64,9 @@ final class FileRebuild: @unchecked Sendable {
   /// For a volume: the device or image is basis and target.
   init(
     volume request: UInt32, descriptor: SharedDescriptor, undo: UndoJournal, sizeBytes: Int64,
-    basisSizeBytes: Int64
+    basisSizeBytes: Int64, activity: SessionActivity
   ) {
+    self.activity = activity
     self.request = request
     directory = []
     name = []
@@ -291,6 +295,7 @@ final class FileRebuild: @unchecked Sendable {
     }
     var offset = sizeBytes
     while offset < basisSizeBytes {
+      activity.step()
       let data = FileSystem.seekData(targetDescriptor, from: offset)
       if data < 0, errno == ENXIO { break }
       offset = max(offset, data)
@@ -323,6 +328,7 @@ final class FileRebuild: @unchecked Sendable {
       let end = min(hole, range.upperBound)
       offset = max(data, offset)
       while offset < end {
+        activity.step()
         let count = FileSystem.copyRange(
           from: basisDescriptor, offset, to: targetDescriptor, offset, Int(end - offset))
         if count < 0, errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP {
@@ -344,6 +350,7 @@ final class FileRebuild: @unchecked Sendable {
     defer { buffer.deallocate() }
     var offset = range.lowerBound
     while offset < range.upperBound {
+      activity.step()
       let count = Int(min(Int64(buffer.count), range.upperBound - offset))
       let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
       let read = try FileIO.read(basisDescriptor, into: piece, at: offset)

@@ -17,8 +17,10 @@ final class HashedBasis: @unchecked Sendable {
     self.sizeBytes = sizeBytes
   }
 
-  /// The digest of the file's content; nil when it is not what the walk has seen, or cannot be read.
-  func digest(in directory: Int32, _ hash: ContentHash) -> [UInt8]? {
+  /// The digest of the file's content; nil when it is not what the walk has seen or cannot be read.
+  func digest(
+    in directory: Int32, _ hash: ContentHash, _ activity: SessionActivity
+  ) -> [UInt8]? {
     let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
     let raw = name.withCString { name in retryingOnInterrupt { openat(directory, name, flags) } }
     guard raw >= 0 else { return nil }
@@ -29,9 +31,10 @@ final class HashedBasis: @unchecked Sendable {
     else { return nil }
     let isSparse = Int64(status.st_blocks) * 512 < sizeBytes
     // What cannot be read here comes whole.
-    guard let digest = try? hash.digest(file.raw, sizeBytes: sizeBytes, isSparse: isSparse) else {
-      return nil
-    }
+    guard
+      let digest = try? hash.digest(
+        file.raw, sizeBytes: sizeBytes, isSparse: isSparse, each: { _ in activity.step() })
+    else { return nil }
     lock.withLock { hashedStatus = status }
     return digest
   }

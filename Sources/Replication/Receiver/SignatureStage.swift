@@ -86,7 +86,7 @@ final class SignatureStage {
     // A directory that cannot be opened holds nothing to compare: the lane that writes will tell.
     guard let listing = file.listing,
       let directory = try? writer?.directories.descriptor(of: listing.path),
-      let digest = hashed.digest(in: directory, content)
+      let digest = hashed.digest(in: directory, content, builder.activity)
     else { return try completion.perform(.askWhole, file, builder) }
     try builder.append(.contentDigest, size: 4 + digest.count) { writer in
       writer.put(file.request)

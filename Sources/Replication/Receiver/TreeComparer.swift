@@ -83,7 +83,6 @@ final class TreeComparer {
     var iterator = FrameIterator(frames)
     while let frame = try iterator.next() {
       switch frame.type {
-      case .ping: break
       case .directories: try announced(frame.body)
       case .list: try list(frame.body)
       case .walkEnd: try walkEnded(frame.body)
@@ -163,7 +162,7 @@ final class TreeComparer {
   /// What stands at `path` here; nil when it is no directory that can be read.
   private func localListing(_ path: [UInt8]) throws -> DirectoryListing? {
     do throws(TreeError) {
-      return try reader.read(path)
+      return try builder.activity.busy { () throws(TreeError) in try reader.read(path) }
     } catch {
       guard case .system(let cause, _) = error else { throw error }
       switch cause.errno {

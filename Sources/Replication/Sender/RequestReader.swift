@@ -15,11 +15,14 @@ final class RequestReader {
   private let files: SenderFileTable
   private var open: Set<UInt32> = []
   private let timer: StageTimer
+  private var watch: StallWatch
 
   init(
     stream: any ByteStream, table: DirectoryTable, tasks: SenderTaskQueues,
-    credits: CreditCounter, files: SenderFileTable, state: SenderState, timer: StageTimer
+    credits: CreditCounter, files: SenderFileTable, state: SenderState, watch: StallWatch,
+    timer: StageTimer
   ) throws {
+    self.watch = watch
     input = RecordInput(stream: stream)
     self.table = table
     self.tasks = tasks
@@ -44,6 +47,9 @@ final class RequestReader {
       timer.addInputWait(since: waitStart)
       guard header.lane == 0 else { throw ReplicationError.violation("lane of a request") }
       try input.readBody(header, into: buffer)
+      let heartbeat = try header.heartbeat(buffer.filled)
+      try watch.note(heartbeat: heartbeat)
+      if heartbeat != nil { continue }
       let record = Record(
         lane: 0, isCompressed: header.isCompressed, rawSize: header.rawSize, buffer: buffer)
       var frames = FrameIterator(try unpacker.unpack(record))
@@ -56,7 +62,6 @@ final class RequestReader {
   private func handle(_ frame: Frame) throws -> Acknowledgement? {
     var reader = ByteReader(frame.body)
     switch frame.type {
-    case .ping: break
     case .answered: try table.answer(upTo: try reader.u32(), keeping: open)
     case .want:
       let number = try reader.u32()

@@ -176,7 +176,8 @@ final class SenderLane {
   private func isEqual(_ source: OpenSource, _ digest: [UInt8]) throws -> Bool {
     do throws(PlatformError) {
       let found = try content.digest(
-        source.descriptor, sizeBytes: source.status.sizeBytes, isSparse: source.status.isSparse)
+        source.descriptor, sizeBytes: source.status.sizeBytes, isSparse: source.status.isSparse,
+        each: { _ in builder.activity.step() })
       guard found == digest, source.isUnchanged else { return false }
     } catch {
       if source.isUnchanged { throw error }

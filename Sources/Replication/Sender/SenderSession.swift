@@ -133,12 +133,12 @@ final class SenderSession {
     _ output: RecordOutput
   ) throws -> SessionSummary {
     let acknowledged = AcknowledgementBox()
-    let (stream, state) = (stream, state)
+    let (stream, state, patience) = (stream, state, options.patience)
     let timer = StageTimer("requests")
     threads.startReader {
       let reader = try RequestReader(
         stream: stream, table: table, tasks: tasks, credits: credits, files: files, state: state,
-        timer: timer)
+        watch: StallWatch(patience, output.activity), timer: timer)
       let end = try reader.run()
       if !source.root.isVolume {
         guard let digest = state.treeDigest, table.isDecided else {
