@@ -34,6 +34,8 @@ final class FileRebuild: @unchecked Sendable {
   /// The target is a later name of another hard-link group here.
   private let mustSeparate: Bool
   private let activity: SessionActivity
+  /// The proofs of a volume's segments, for the end of the run.
+  let volumeProofs: VolumeProofs?
 
   /// What the signature pass found out about a segment of the basis.
   struct BasisSegment {
@@ -51,6 +53,7 @@ final class FileRebuild: @unchecked Sendable {
     activity: SessionActivity
   ) {
     self.activity = activity
+    volumeProofs = nil
     self.mustSeparate = mustSeparate
     self.request = request
     self.directory = directory
@@ -67,6 +70,7 @@ final class FileRebuild: @unchecked Sendable {
     basisSizeBytes: Int64, activity: SessionActivity
   ) {
     self.activity = activity
+    volumeProofs = VolumeProofs(sizeBytes: sizeBytes)
     self.request = request
     directory = []
     name = []

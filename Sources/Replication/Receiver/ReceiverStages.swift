@@ -244,11 +244,10 @@ final class ReceiverStages: @unchecked Sendable {
   private func receiveVolume(
     _ volume: VolumeTarget, _ builder: RecordBuilder, _ timer: StageTimer
   ) throws -> [UInt8] {
-    let zero = [UInt8](repeating: 0, count: 32)
     state.setTotals(entryCount: 1, fileCount: 1, sizeBytes: volume.sourceSizeBytes)
     if state.isDryRun {
       try closeLanes()
-      return zero
+      return VolumeProofs.unproven
     }
     var status = stat()
     _ = fstat(volume.descriptor.raw, &status)
@@ -280,7 +279,8 @@ final class ReceiverStages: @unchecked Sendable {
     if output.activity.busy({ fsync(volume.descriptor.raw) }) != 0 {
       throw ReplicationError.file(.last("fsync"), path: Array(volume.path.utf8))
     }
+    let digest = try rebuild.volumeProofs?.digest() ?? VolumeProofs.unproven
     volume.undo.remove()
-    return zero
+    return digest
   }
 }

@@ -144,7 +144,8 @@ final class RequestReader {
       var entry = Entry()
       entry.size = files.volumeSizeBytes
       file = SenderFile(
-        request: request, path: [], entry: entry, basisSizeBytes: basisSize, isInPlace: isInPlace)
+        request: request, path: [], entry: entry, basisSizeBytes: basisSize, isInPlace: isInPlace,
+        volumeProofs: files.volumeProofs)
     } else {
       let (listing, index) = try entry(&reader)
       let entry = listing.entries[index]

@@ -65,6 +65,8 @@ final class SenderState: @unchecked Sendable {
     warn(error.path, error.message)
   }
 
+  var hasWarned: Bool { lock.withLock { warningCount > 0 } }
+
   func warn(_ path: [UInt8], _ message: String) {
     lock.withLock { warningCount += 1 }
     events(.warning(path: path, message: message))

@@ -53,7 +53,7 @@ package enum ReplicationError: DroverError {
     case .tree(let error): error.message
     case .file(let error, let path):
       "\(printable(path)): \(PlatformError.reason(of: error.errno)) (\(error.call))"
-    case .digestMismatch: "the receiver confirmed another tree than the one that was sent"
+    case .digestMismatch: "the receiver confirmed another content than the one that was sent"
     case .unproven(let path): "\(printable(path)): what was rebuilt is not what the sender has"
     case .undoDamaged(let path, let reason): "\(path): damaged undo journal: \(reason)"
     }
