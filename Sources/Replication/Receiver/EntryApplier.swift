@@ -326,8 +326,8 @@ final class EntryApplier {
   }
 
   /// With `--checksum` a file is only wanted when its content differs, also where it then comes
-  /// whole. Another size tells that without reading. A later name of a hard-link group has to become
-  /// a file of its own.
+  /// whole. Another size tells that without reading. A later name of a hard-link group has to
+  /// become a file of its own.
   private func makeHashed(
     _ part: DirectoryListing, _ entry: Entry, _ local: Entry?
   ) -> HashedBasis? {
