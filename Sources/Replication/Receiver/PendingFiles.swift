@@ -14,13 +14,17 @@ final class PendingFile: Sendable {
   let change: ItemChange
   /// The delta's state; nil for a file that comes whole.
   let rebuild: FileRebuild?
+  /// What is compared by its digest before the file comes whole; nil for a file that comes in any
+  /// case.
+  let hashed: HashedBasis?
   /// The delta could not be used and the whole file was asked for.
   var isRetried: Bool { rebuild?.isReplaced ?? false }
 
   init(
     request: UInt32, listing: DirectoryListing?, index: Int, sourceIndex: UInt32,
-    directoryNumber: UInt32, change: ItemChange, rebuild: FileRebuild?
+    directoryNumber: UInt32, change: ItemChange, rebuild: FileRebuild?, hashed: HashedBasis? = nil
   ) {
+    self.hashed = hashed
     self.rebuild = rebuild
     self.request = request
     self.listing = listing

@@ -123,6 +123,7 @@ final class WholeFileWriter {
   }
 
   func end(_ file: PendingFile, _ end: FileEnd) throws {
+    if end.outcome == .equal { return try keep(file, end) }
     let (writer, listing) = try tree(file)
     guard end.outcome == .complete || end.outcome == .changed else {
       if let assembly = open.removeValue(forKey: file.request) {
@@ -144,6 +145,24 @@ final class WholeFileWriter {
     }
     let parent = try writer.directories.descriptor(of: listing.path)
     try commit(file, end, assembly.descriptor, assembly.temporary, parent)
+  }
+
+  /// What stands here has the sender's content: only attributes may differ.
+  private func keep(_ file: PendingFile, _ end: FileEnd) throws {
+    let (writer, listing) = try tree(file)
+    guard let hashed = file.hashed, open[file.request] == nil, end.sizeBytes == hashed.sizeBytes
+    else { throw ReplicationError.violation("a file that is said to be equal unasked") }
+    let parent = try writer.directories.descriptor(of: listing.path)
+    if hashed.isUnchanged(in: parent) {
+      let entry = completion.finalEntry(file, end, tell: builder)
+      writer.attributes.apply(
+        entry, in: listing, directory: parent, name: listing.cName(of: entry)
+      ) { file.path }
+      completion.state.received(literal: 0, matched: end.sizeBytes)
+    } else {
+      completion.state.warn(file.path, "changed here while it was compared", tell: builder)
+    }
+    completion.drop(file)
   }
 
   private func commit(

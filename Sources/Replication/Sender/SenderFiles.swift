@@ -11,12 +11,16 @@ final class SenderFile: @unchecked Sendable {
   let basisSizeBytes: Int64
   /// The receiver rewrites the file in place, and will not ask for it whole.
   let isInPlace: Bool
+  /// Where the proofs of a volume's segments are kept; nil for a file of a tree.
+  let volumeProofs: VolumeProofs?
   private let lock = Lock()
   private var opened: Result<OpenSource, PlatformError>?
 
   init(
-    request: UInt32, path: [UInt8], entry: Entry, basisSizeBytes: Int64, isInPlace: Bool = false
+    request: UInt32, path: [UInt8], entry: Entry, basisSizeBytes: Int64, isInPlace: Bool = false,
+    volumeProofs: VolumeProofs? = nil
   ) {
+    self.volumeProofs = volumeProofs
     self.isInPlace = isInPlace
     self.request = request
     self.path = path

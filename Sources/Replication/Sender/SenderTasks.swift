@@ -14,6 +14,8 @@ enum SenderTask: Sendable {
   case resend(SenderFile, segment: UInt32)
   /// A file that could not go as a delta, whole.
   case wholeAnew(SenderFile)
+  /// A file, whole, unless its content has this SHA-256.
+  case wholeUnlessEqual(SenderFile, digest: [UInt8])
   /// The end of a file that went in segments.
   case finish(SenderFile)
 }
@@ -51,7 +53,7 @@ extension SenderTask {
     case .segment(let file, let sums), .rolling(let file, let sums, _, _):
       file.request &+ sums.segment
     case .resend(let file, let segment): file.request &+ segment
-    case .wholeAnew(let file), .finish(let file): file.request
+    case .wholeAnew(let file), .wholeUnlessEqual(let file, _), .finish(let file): file.request
     }
   }
 }

@@ -7,7 +7,7 @@ import Glibc
   // Written only while this object is made, so sharing between threads is safe.
   private let storage: UnsafeMutableRawBufferPointer
 
-  package var count: Int { unsafe storage.count }
+  package var count: Int { storage.count }
 
   /// Nothing of a secret shows in dumps and test reports.
   package var customMirror: Mirror { Mirror(self, children: []) }
@@ -17,22 +17,31 @@ import Glibc
     count: Int, fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void
   ) throws(E) {
     let storage = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
-    unsafe self.storage = storage
-    if let base = storage.baseAddress { unsafe memset(base, 0, count) }
-    try unsafe fill(storage)
+    self.storage = storage
+    if let base = storage.baseAddress { memset(base, 0, count) }
+    try fill(storage)
   }
 
   deinit {
-    if let base = unsafe storage.baseAddress, unsafe storage.count > 0 {
-      unsafe explicit_bzero(base, storage.count)
+    if let base = storage.baseAddress, storage.count > 0 {
+      explicit_bzero(base, storage.count)
     }
-    unsafe storage.deallocate()
+    storage.deallocate()
   }
+
+  /// A copy of `bytes`; whoever has those wipes them.
+  package convenience init(_ bytes: [UInt8]) {
+    self.init(count: bytes.count) { $0.copyBytes(from: bytes) }
+  }
+
+  /// The bytes themselves, for calls so frequent that a closure would count; valid as long as this
+  /// object is held.
+  package var borrowed: UnsafeRawBufferPointer { UnsafeRawBufferPointer(storage) }
 
   /// Lends the bytes; they are not to be kept.
   package func withBytes<R, E: Error>(
     _ body: (UnsafeRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {
-    try unsafe body(UnsafeRawBufferPointer(storage))
+    try body(UnsafeRawBufferPointer(storage))
   }
 }
