@@ -41,25 +41,34 @@ final class PendingFile: Sendable {
   }
 }
 
-/// The open requests of a receiver. At most ``WireLimits/requestCountMax``; asking blocks beyond.
+/// The open requests of a receiver. At most ``WireLimits/requestCountMax``, and as many as hold on
+/// to listings of ``WireLimits/requestWeightMax`` bytes; asking blocks beyond.
 final class PendingFiles: @unchecked Sendable {
   private let lock = Lock()
   private let changed: Condition
   private var files: [UInt32: PendingFile] = [:]
+  /// Parts of listings that files belong to, with the number of those files.
+  private var parts: [ObjectIdentifier: (fileCount: Int, weight: Int)] = [:]
+  private var weight = 0
   private var next: UInt32 = 0
   private var failed = false
 
   init() { changed = Condition(lock) }
 
+  private var isFull: Bool {
+    files.count >= WireLimits.requestCountMax
+      || (weight >= WireLimits.requestWeightMax && !files.isEmpty)
+  }
+
   /// Reserves a request number. `beforeWait` runs, without the lock, before a wait.
   func reserve(timer: StageTimer?, beforeWait: () throws -> Void) throws -> UInt32 {
     lock.lock()
-    if files.count >= WireLimits.requestCountMax, !failed {
+    if isFull, !failed {
       lock.unlock()
       try beforeWait()
       lock.lock()
       let start = MonotonicTime.now()
-      while files.count >= WireLimits.requestCountMax, !failed { changed.wait() }
+      while isFull, !failed { changed.wait() }
       timer?.addOutputWait(since: start)
     }
     defer { lock.unlock() }
@@ -69,7 +78,16 @@ final class PendingFiles: @unchecked Sendable {
     return next
   }
 
-  func add(_ file: PendingFile) { lock.withLock { files[file.request] = file } }
+  func add(_ file: PendingFile) {
+    lock.withLock {
+      files[file.request] = file
+      guard let listing = file.listing else { return }
+      var part = parts[ObjectIdentifier(listing)] ?? (0, listing.weight)
+      if part.fileCount == 0 { weight += part.weight }
+      part.fileCount += 1
+      parts[ObjectIdentifier(listing)] = part
+    }
+  }
 
   func file(_ request: UInt32) throws -> PendingFile {
     guard let file = lock.withLock({ files[request] }) else {
@@ -80,9 +98,16 @@ final class PendingFiles: @unchecked Sendable {
 
   func remove(_ file: PendingFile) {
     lock.withLock {
-      files[file.request] = nil
+      if files.removeValue(forKey: file.request) != nil { letGo(of: file.listing) }
       changed.broadcast()
     }
+  }
+
+  private func letGo(of listing: DirectoryListing?) {
+    guard let listing, var part = parts[ObjectIdentifier(listing)] else { return }
+    part.fileCount -= 1
+    parts[ObjectIdentifier(listing)] = part.fileCount == 0 ? nil : part
+    if part.fileCount == 0 { weight -= part.weight }
   }
 
   /// Blocks until no request is open.
