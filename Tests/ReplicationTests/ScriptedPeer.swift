@@ -81,13 +81,13 @@ final class ScriptedPeer {
   /// The honest end has ended the session, which a script that goes on sees as this.
   struct SessionOver: Error {}
 
-  let stream: DescriptorStream
+  let stream: any ByteStream
   private let input: RecordInput
   private let unpacker: LaneUnpacker
   private var waiting: [(type: FrameType, body: [UInt8])] = []
   private(set) var abortText: String?
 
-  init(_ stream: DescriptorStream) throws {
+  init(_ stream: any ByteStream) throws {
     self.stream = stream
     input = RecordInput(stream: stream)
     unpacker = try LaneUnpacker()

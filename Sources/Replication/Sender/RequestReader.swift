@@ -130,7 +130,8 @@ final class RequestReader {
     var place = reader
     let directory = try place.u32()
     let (listing, index) = try entry(&reader)
-    try post(.whole(request: request, directory: directory, listing, index: index))
+    let path = listing.path(of: listing.entries[index])
+    try post(.whole(request: request, directory: directory, path: path))
   }
 
   /// Body: request u32 · size of the basis u64 · 1 for in place u8 · of a tree: directory u32 ·

@@ -49,8 +49,7 @@ final class SenderLane {
 
   private func perform(_ task: SenderTask) throws {
     switch task {
-    case .whole(let request, _, let listing, let index):
-      try sendWhole(request, listing.path(of: listing.entries[index]))
+    case .whole(let request, _, let path): try sendWhole(request, path)
     case .segment(let file, let sums):
       try withSource(file, sums.segment) { source in
         let layout = try SegmentLayout(file: file, segment: sums.segment)

@@ -13,6 +13,8 @@ package enum WireLimits {
   static let laneCountMax = 8
   /// File requests that the receiver may have open.
   static let requestCountMax = 4096
+  /// Bytes of listings that open requests of the receiver may hold on to.
+  static let requestWeightMax = 32 << 20
   /// Delta segments that the receiver may have open.
   static let segmentCountMax = 16
   /// Directories announced and not yet decided.
