@@ -145,6 +145,10 @@ let package = Package(
     tests(
       of: "Movers", ["Control", "Manifests", "Supervision", "Volumes", "Replication", "Platform"]),
     .testTarget(
+      name: "droverTests",
+      dependencies: ["drover", "Replication", "FileTree", "Platform", argumentParser],
+      swiftSettings: testSettings),
+    .testTarget(
       name: "ConformanceTests", dependencies: ["TestSupport", "Platform"],
       swiftSettings: testSettings),
     .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: testSettings),

@@ -1,4 +1,5 @@
 import COpenSSL
+import Platform
 
 /// Poly1305 as a universal hash: one key for many tags inside one session.
 ///
@@ -103,9 +104,7 @@ final class PolyContext {
     else { throw .fromQueue("Poly1305") }
     unsafe self.context = unsafe context
     self.key = key
-    guard unsafe EVP_MAC_init(context, key.pointer, key.count, nil) == 1 else {
-      throw .fromQueue("Poly1305")
-    }
+    guard start() else { throw .fromQueue("Poly1305") }
   }
 
   deinit {
@@ -113,8 +112,13 @@ final class PolyContext {
   }
 
   func begin() {
-    let code = unsafe EVP_MAC_init(context, key.pointer, key.count, nil)
-    precondition(code == 1, "EVP_MAC_init failed on a context in use")
+    let isStarted = start()
+    precondition(isStarted, "EVP_MAC_init failed on a context in use")
+  }
+
+  private func start() -> Bool {
+    let bytes = unsafe key.borrowed.assumingMemoryBound(to: UInt8.self)
+    return unsafe EVP_MAC_init(context, bytes.baseAddress, bytes.count, nil) == 1
   }
 
   func update(_ bytes: UnsafeRawBufferPointer) {

@@ -115,7 +115,7 @@ package final class Sealer {
     unsafe counterMode.begin(counter: nonce)
     unsafe blockMode.update(
       UnsafeRawBufferPointer(start: nonce, count: Sealer.nonceByteCount),
-      into: oneTimeKey.pointer + SealingKey.macByteCount)
+      into: oneTimeKey.unshared.baseAddress.unsafelyUnwrapped + SealingKey.macByteCount)
     mac.begin()
   }
 }

@@ -1,4 +1,5 @@
 import CXXHash
+import Platform
 
 /// XXH3 under a secret that only the two ends of a session know.
 ///
@@ -29,14 +30,14 @@ package final class XXH3Key: Sendable {
   /// The 64-bit sum of `bytes`. Calls `XXH3_64bits_withSecret`.
   package func hash64(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     unsafe XXH3_64bits_withSecret(
-      bytes.baseAddress, bytes.count, secret.pointer, XXH3Key.secretLength)
+      bytes.baseAddress, bytes.count, secret.borrowed.baseAddress, XXH3Key.secretLength)
   }
 
   /// The 128-bit sum of `bytes`. Calls `XXH3_128bits_withSecret`.
   package func hash128(_ bytes: UnsafeRawBufferPointer) -> Digest128 {
     Digest128(
       canonical: unsafe XXH3_128bits_withSecret(
-        bytes.baseAddress, bytes.count, secret.pointer, XXH3Key.secretLength))
+        bytes.baseAddress, bytes.count, secret.borrowed.baseAddress, XXH3Key.secretLength))
   }
 }
 
@@ -97,7 +98,8 @@ package struct XXH3Stream: ~Copyable, @unchecked Sendable {
   package mutating func reset() {
     let code: XXH_errorcode
     if let key {
-      code = unsafe XXH3_128bits_reset_withSecret(state, key.secret.pointer, XXH3Key.secretLength)
+      code = unsafe XXH3_128bits_reset_withSecret(
+        state, key.secret.borrowed.baseAddress, XXH3Key.secretLength)
     } else {
       code = unsafe XXH3_128bits_reset(state)
     }

@@ -1,11 +1,11 @@
-import Cryptography
+package import Cryptography
 import FileTree
 import Glibc
-import Platform
+package import Platform
 
 /// Reads files and devices and hashes what is in them by SHA-256, holes as zeros without reading
 /// them. Confined to one thread; reuses its buffers.
-final class ContentHash {
+package final class ContentHash {
   /// Large enough to hide the cost of a call, small enough for the second-level cache.
   static let bufferSizeBytes = 256 << 10
 
@@ -15,7 +15,7 @@ final class ContentHash {
   private let zeros = UnsafeMutableRawBufferPointer.allocate(
     byteCount: ContentHash.bufferSizeBytes, alignment: 4096)
 
-  init() throws(CryptographyError) {
+  package init() throws(CryptographyError) {
     hash = try SHA256()
     zeros.initializeMemory(as: UInt8.self, repeating: 0)
   }
@@ -29,7 +29,7 @@ final class ContentHash {
   /// ``bufferSizeBytes`` and of exactly that but for the last, in order.
   ///
   /// - Throws: ``PlatformError`` of a read; `EIO` when the file ends before `sizeBytes`.
-  func digest(
+  package func digest(
     _ descriptor: Int32, sizeBytes: Int64, isSparse: Bool,
     each: (UnsafeRawBufferPointer) throws(PlatformError) -> Void = { _ in }
   ) throws(PlatformError) -> [UInt8] {

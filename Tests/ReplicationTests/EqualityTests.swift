@@ -7,6 +7,7 @@ import Testing
 /// The ways a tree may travel.
 enum Way: String, CaseIterable, CustomTestStringConvertible {
   case standard, inPlace, checksum, wholeFile, uncompressed, level3, inPlaceChecksum, limited
+  case checksumWhole
 
   var testDescription: String { rawValue }
 
@@ -21,6 +22,9 @@ enum Way: String, CaseIterable, CustomTestStringConvertible {
     case .inPlaceChecksum:
       run.send.inPlace = true
       run.send.checksum = true
+    case .checksumWhole:
+      run.send.checksum = true
+      run.send.wholeFile = true
     case .limited: run.send.bandwidthLimitBytesPerSecond = 200 << 20
     }
   }

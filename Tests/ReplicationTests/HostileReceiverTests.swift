@@ -202,6 +202,28 @@ import Transport
     }
   }
 
+  @Test("A volume is only confirmed by the proofs of its segments")
+  func volumeAcknowledgements() throws {
+    let images = try ImagePair()
+    try images.writeSource([UInt8](repeating: 3, count: 100_000))
+    let counts = [UInt8](repeating: 0, count: Acknowledgement.size - 32)
+    for digest in [VolumeProofs.unproven, [UInt8](repeating: 5, count: 32)] {
+      for isAsked in [false, true] {
+        let result = try SessionRun.send(SendOptions(root: images.source)) { peer in
+          if isAsked {
+            try peer.send(frame(.needDelta, little(UInt32(0)) + little(Int64(0)) + [1]))
+            try peer.send(frame(.sums, little(UInt32(0)) + little(UInt32(0))))
+            try peer.await(.segmentEnd)
+            try peer.send(frame(.finish, little(UInt32(0))))
+            try peer.await(.fileEnd)
+          }
+          try peer.send(frame(.acknowledgement, digest + counts))
+        }
+        #expect(throws: ReplicationError.self) { try result.get() }
+      }
+    }
+  }
+
   @Test("Records of another form are refused")
   func records() throws {
     func header(_ wire: UInt32, _ raw: UInt32, _ lane: UInt8, _ encoding: UInt8 = 0) -> [UInt8] {

@@ -216,6 +216,26 @@ import Transport
     }
   }
 
+  @Test("A file that is said to be equal though nobody asked is refused")
+  func unaskedEquality() throws {
+    for (flags, name) in [
+      ([], "new"), ([.checksum], "basis"), ([.checksum, .wholeFile], "new"),
+      ([.checksum, .wholeFile, .inPlace], "basis"),
+    ] as [(SenderGreeting.Flags, String)] {
+      try expectRefusal("\(flags) \(name)", flags: flags) { script in
+        try script.give("", [EntryBytes(kind: .regular, name: name, size: 100_000)])
+        var request: [UInt8] = []
+        while request.isEmpty {
+          let frame = try script.peer.next()
+          if [.needWhole, .needDelta].contains(frame.type) { request = [UInt8](frame.body[..<4]) }
+        }
+        // Of another size than what stands here.
+        let end = Script.end(.equal, sizeBytes: 99_999)
+        try script.peer.send(frame(.fileEnd, request + end), lane: 1)
+      }
+    }
+  }
+
   @Test("Damaged files are refused and never stand under their name")
   func damagedFiles() throws {
     let fortress = try Fortress()

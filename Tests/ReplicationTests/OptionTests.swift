@@ -83,6 +83,74 @@ import Testing
     #expect((summary.warningCount > 0) == (limit < 5))
   }
 
+  @Test("Each entry in a directory counts as a deletion, as with rsync", arguments: 0...8)
+  func deletionLimitInDirectories(_ limit: Int) throws {
+    let trees = try TreePair()
+    try trees.write("a", [1])
+    let there = Array(trees.destination.utf8)
+    for name in ["old", "old/deep", "old/deep/deeper"] {
+      _ = try trees.directory.makeDirectory("destination/\(name)")
+    }
+    for name in ["old/1", "old/deep/2", "old/deep/deeper/3", "top"] {
+      try ByteFiles.write(ByteFiles.join(there, name), [2])
+    }
+    let byRsync = try trees.directory.makeDirectory("rsync")
+    try RsyncJudge.copy(source: trees.destination, destination: byRsync)
+    let judge = try runProcess(
+      "rsync", ["-a", "--delete", "--max-delete=\(limit)", "\(trees.source)/", "\(byRsync)/"])
+    let outcome = try trees.run {
+      $0.send.deleteCountMax = limit
+      $0.send.itemizeChanges = true
+    }
+    let summary = try outcome.summary()
+    // Seven entries are too many there.
+    #expect(summary.entryCountDeleted == min(limit, 7))
+    #expect(outcome.items.count { $0.hasPrefix("*deleting") } == min(limit, 7))
+    #expect((summary.warningCount > 0) == (judge.status == 25))
+    let left = try ByteFiles.walk(there).count
+    #expect(left == (try ByteFiles.walk(Array(byRsync.utf8)).count))
+  }
+
+  @Test("A comparison by content sends only the files whose content differs, also whole ones")
+  func checksumWhole() throws {
+    let trees = try TreePair()
+    var random = SeededGenerator(seed: 3)
+    for (name, size) in [("empty", 0), ("small", 900), ("middle", 90_000), ("large", 700_000)] {
+      try trees.write(name, random.bytes(size))
+      try trees.write("other-\(name)", random.bytes(size))
+    }
+    try trees.write("longer", random.bytes(5000))
+    func run(_ itemize: Bool = true) throws -> SessionOutcome {
+      try trees.run {
+        $0.send.checksum = true
+        $0.send.wholeFile = true
+        $0.send.itemizeChanges = itemize
+      }
+    }
+    _ = try run().summary()
+    let again = try run()
+    #expect(try again.summary().fileCountTransferred == 0)
+    #expect(try again.summary().literalBytes == 0)
+    #expect(again.items == [])
+    // Other content under the same size and time, another size, another time alone.
+    for name in ["other-small", "other-middle", "other-large"] {
+      let size = try trees.read(name).count
+      try trees.write(name, random.bytes(size))
+    }
+    try trees.write("longer", random.bytes(5001))
+    try ByteFiles.setTime(
+      Array("\(trees.source)/small".utf8), seconds: 1_600_000_000, nanoseconds: 5)
+    let changed = try run()
+    let summary = try changed.summary()
+    #expect(summary.literalBytes == 900 + 90_000 + 700_000 + 5001)
+    #expect(summary.fileCountTransferred == 4)
+    #expect(
+      changed.items.filter { $0.hasPrefix(">f") }.map { $0.dropFirst(12) }.sorted()
+        == ["longer", "other-large", "other-middle", "other-small"])
+    #expect(try trees.differences(["--checksum"]) == "")
+    #expect(try trees.leftovers() == [])
+  }
+
   @Test("An empty source does not empty a destination unless it is meant to")
   func emptySource() throws {
     let trees = try TreePair()

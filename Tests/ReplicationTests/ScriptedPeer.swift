@@ -81,13 +81,13 @@ final class ScriptedPeer {
   /// The honest end has ended the session, which a script that goes on sees as this.
   struct SessionOver: Error {}
 
-  let stream: DescriptorStream
+  let stream: any ByteStream
   private let input: RecordInput
   private let unpacker: LaneUnpacker
   private var waiting: [(type: FrameType, body: [UInt8])] = []
   private(set) var abortText: String?
 
-  init(_ stream: DescriptorStream) throws {
+  init(_ stream: any ByteStream) throws {
     self.stream = stream
     input = RecordInput(stream: stream)
     unpacker = try LaneUnpacker()
@@ -205,7 +205,8 @@ struct Fortress {
 extension SessionRun {
   /// Runs an honest receiver against a script; gives what the receiver came to.
   static func receive(
-    into root: String, greeting: SenderGreeting, _ script: (ScriptedPeer) throws -> Void
+    into root: String, greeting: SenderGreeting, patience: Patience = Patience(),
+    _ script: (ScriptedPeer) throws -> Void
   ) throws -> Result<SessionSummary, any Error> {
     let (left, right) = try DescriptorStream.makePair()
     let watchdog = Watchdog {
@@ -214,7 +215,10 @@ extension SessionRun {
     }
     defer { watchdog.end() }
     let receiver = Thread("receiver") {
-      Result { try ReplicationSession.receive(over: right, options: ReceiveOptions(root: root)) }
+      var options = ReceiveOptions(root: root)
+      options.patience = patience
+      let final = options
+      return Result { try ReplicationSession.receive(over: right, options: final) }
     }
     let peer = try ScriptedPeer(left)
     do {

@@ -82,8 +82,7 @@ package final class DirectTarget: @unchecked Sendable {
       direct = nil
       return
     }
-    let flags = O_WRONLY | O_CLOEXEC | FileSystem.openDirect
-    let raw = retryingOnInterrupt { open("/proc/self/fd/\(owner.raw)", flags) }
+    let raw = FileIO.openDirectly(owner.raw)
     direct = raw >= 0 ? SharedDescriptor(owning: raw) : nil
   }
 

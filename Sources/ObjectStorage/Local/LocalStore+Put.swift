@@ -2,6 +2,10 @@ import Glibc
 import Platform
 
 extension LocalStore {
+  /// Objects from this size on are written past the page cache; for smaller ones the second open
+  /// costs more than the page cache does.
+  private static let directByteCountMin: Int64 = 1 << 20
+
   /// Writes a temporary file in the final directory, gives it its mode, `fsync`s it, renames it and
   /// `fsync`s the directory.
   package func put(_ key: ObjectKey, _ body: ObjectBody) throws(ObjectStoreError) {
@@ -96,13 +100,17 @@ extension LocalStore {
     _ body: ObjectBody, to descriptor: Int32, _ key: ObjectKey, byteCountMax: Int64
   ) throws(ObjectStoreError) {
     var offset: Int64 = 0
+    let direct = Descriptor(
+      owning: body.sizeBytes >= LocalStore.directByteCountMin
+        ? FileIO.openDirectly(descriptor) : -1)
+    let rawDirect = direct.raw
     try body.forEachPiece { (piece) throws(ObjectStoreError) in
       let count = Int(min(Int64(piece.count), byteCountMax - offset))
       guard count > 0 else { return }
       let part = UnsafeRawBufferPointer(rebasing: piece[..<count])
       try check(.write, key) {
         do throws(PlatformError) {
-          try FileIO.write(descriptor, part, at: offset)
+          try FileIO.writeDirectly(descriptor, direct: rawDirect, part, at: offset)
           return nil
         } catch {
           return error

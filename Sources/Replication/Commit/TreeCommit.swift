@@ -11,8 +11,8 @@ final class TreeCommit {
   private let removal: TreeRemoval
   private let state: ReceiverState
   private let builder: RecordBuilder
-  private var deletionsLeft: Int
-  private var refusedDeletions = 0
+  /// Of what the source does not have; nil without a limit.
+  private let limited: LimitedRemoval?
 
   init(
     root: TreeRoot, journal: RunJournal, writer: TreeWriter, filter: FilterRules,
@@ -24,7 +24,9 @@ final class TreeCommit {
     self.state = state
     self.builder = builder
     removal = TreeRemoval(root: root, filter: filter)
-    deletionsLeft = deleteCountMax ?? .max
+    limited = deleteCountMax.map { [removal] in
+      LimitedRemoval(root: root, removal: removal, filter: filter, countMax: $0)
+    }
   }
 
   /// Does all of it. `mayDelete` is false when parts of the source could not be read.
@@ -33,9 +35,10 @@ final class TreeCommit {
     try delete(mayDelete: mayDelete)
     try restoreTimes()
     try setAttributes()
-    if refusedDeletions > 0 {
+    if let limited, limited.refusedCount > 0 {
       state.warn(
-        [], "\(refusedDeletions) deletions were not done: more than --max-delete", tell: builder)
+        [], "\(limited.refusedCount) deletions were not done: more than --max-delete",
+        tell: builder)
     }
     try synchronize()
     // From here on the run is committed. Removing the journals touches their directories once more.
@@ -47,13 +50,13 @@ final class TreeCommit {
   }
 
   private func synchronize() throws {
-    guard FileSystem.synchronize(root.descriptor) == 0 else {
+    guard builder.activity.busy({ FileSystem.synchronize(root.descriptor) }) == 0 else {
       throw ReplicationError.file(.last("syncfs"), path: [])
     }
   }
 
   private func makeLinks() throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .link(let first, let directory, let name) = record else { return }
       let path = name.withUnsafeBytes { directory.appending($0) }
       do throws(TreeError) {
@@ -80,30 +83,23 @@ final class TreeCommit {
   }
 
   private func delete(mayDelete: Bool) throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .deletion(let kind, let directory, let name) = record, kind != .undo else {
         return
       }
       let path = name.withUnsafeBytes { directory.appending($0) }
-      if kind == .extra {
-        guard mayDelete else { return }
-        guard deletionsLeft > 0 else {
-          refusedDeletions += 1
-          return
-        }
-        deletionsLeft -= 1
-      }
+      guard kind != .extra || mayDelete else { return }
       let before = removal.removedCount
-      do throws(TreeError) {
-        // A directory that holds excluded entries stays, as with rsync.
-        let isGone = try removal.remove(directory, name)
-        if kind == .extra { state.deleted(removal.removedCount - before) }
-        if !isGone { return }
-      } catch {
+      do {
+        if kind == .extra {
+          defer { state.deleted(removal.removedCount - before) }
+          try removeExtra(directory, name)
+        } else {
+          _ = try remove(directory, name)
+        }
+      } catch let error as TreeError {
         state.warn(path, "could not be removed: \(error.message)", tell: builder)
-        return
       }
-      if kind == .extra { try state.item(.deletion(), path, tell: builder) }
     }
     if !mayDelete {
       state.warn(
@@ -111,10 +107,33 @@ final class TreeCommit {
     }
   }
 
+  /// A directory may hold millions of entries, of which nothing is heard before the last is gone.
+  private func remove(_ directory: [UInt8], _ name: [UInt8]) throws(TreeError) -> Bool {
+    try builder.activity.busy { () throws(TreeError) in try removal.remove(directory, name) }
+  }
+
+  /// Goes through the journal, the newest record first.
+  private func forEach(_ body: (RunJournal.Record) throws -> Void) throws {
+    try journal.readReversed { record in
+      builder.activity.step()
+      try body(record)
+    }
+  }
+
+  private func removeExtra(_ directory: [UInt8], _ name: [UInt8]) throws {
+    if let limited {
+      try limited.remove(directory, name) { try state.item(.deletion(), $0, tell: builder) }
+    } else if try remove(directory, name) {
+      // A directory that holds excluded entries stays, as with rsync.
+      let path = name.withUnsafeBytes { directory.appending($0) }
+      try state.item(.deletion(), path, tell: builder)
+    }
+  }
+
   /// Directories whose content was changed get back the time they had; those that the source has
   /// changed get theirs after that.
   private func restoreTimes() throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .time(let path, let seconds, let nanoseconds) = record else { return }
       var entry = Entry()
       entry.modifiedSeconds = seconds
@@ -127,7 +146,7 @@ final class TreeCommit {
   }
 
   private func setAttributes() throws {
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .attributes(let path, let listing) = record else { return }
       let entry = listing.entries[0]
       if path.isEmpty {
@@ -144,9 +163,9 @@ final class TreeCommit {
 
   private func removeUndoJournals() throws -> Bool {
     var isAny = false
-    try journal.readReversed { record in
+    try forEach { record in
       guard case .deletion(.undo, let directory, let name) = record else { return }
-      _ = try removal.remove(directory, name)
+      _ = try remove(directory, name)
       isAny = true
     }
     return isAny

@@ -88,7 +88,10 @@ final class EntryApplier {
     if local.kind == .directory, let removal {
       // Rules may be bound to the path, so what they protect is looked for where it stands.
       directory.isTouched = true
-      if try removal.remove(directory.path, [UInt8](part.name(of: entry))) { return true }
+      let isGone = try builder.activity.busy { () throws(TreeError) in
+        try removal.remove(directory.path, [UInt8](part.name(of: entry)))
+      }
+      if isGone { return true }
       state.warn(
         part.path(of: entry), "a directory that holds excluded entries is in the way",
         tell: builder)
@@ -186,7 +189,8 @@ final class EntryApplier {
   ) throws -> Outcome {
     let entry = part.entries[index]
     if let local, local.kind == .regular, local.linkPath.count == 0,
-      !needsData(part, entry, directory.local, local), !state.flags.contains(.checksum)
+      state.flags.contains(.checksum)
+        ? local.size == 0 && entry.size == 0 : !needsData(part, entry, directory.local, local)
     {
       return try applyAttributes(part, entry, local, directory)
     }
@@ -272,13 +276,15 @@ final class EntryApplier {
     let isWhole =
       state.flags.contains(.wholeFile) || entry.size > SegmentLayout.sizeBytesMax
     let basis = isWhole ? nil : chooseBasis(part, entry, local, directory)
+    let hashed = isWhole ? makeHashed(part, entry, local) : nil
     let rebuild = try basis.map { try makeRebuild(number, part, entry, $0, local) }
     let file = PendingFile(
       request: number, listing: part, index: index, sourceIndex: sourceIndex,
-      directoryNumber: directory.number, change: change, rebuild: rebuild)
+      directoryNumber: directory.number, change: change, rebuild: rebuild,
+      hashed: hashed)
     pending.add(file)
     state.fileRequested(sizeBytes: entry.size)
-    guard let rebuild else {
+    guard let basisSize = rebuild?.basisSizeBytes ?? hashed?.sizeBytes else {
       try builder.append(.needWhole, size: 12) { writer in
         writer.put(number)
         writer.put(directory.number)
@@ -288,8 +294,8 @@ final class EntryApplier {
     }
     try builder.append(.needDelta, size: 21) { writer in
       writer.put(number)
-      writer.put(rebuild.basisSizeBytes)
-      writer.put(UInt8(rebuild.isInPlace ? 1 : 0))
+      writer.put(basisSize)
+      writer.put(UInt8(rebuild?.isInPlace == true ? 1 : 0))
       writer.put(directory.number)
       writer.put(sourceIndex)
     }
@@ -316,7 +322,19 @@ final class EntryApplier {
     return FileRebuild(
       request: number, directory: part.path, name: name, sizeBytes: entry.size,
       basisName: basis.name, basisSizeBytes: basis.size, isInPlace: isInPlace,
-      mustSeparate: (local?.linkPath.count ?? 0) > 0)
+      mustSeparate: (local?.linkPath.count ?? 0) > 0, activity: builder.activity)
+  }
+
+  /// With `--checksum` a file is only wanted when its content differs, also where it then comes
+  /// whole. Another size tells that without reading. A later name of a hard-link group has to
+  /// become a file of its own.
+  private func makeHashed(
+    _ part: DirectoryListing, _ entry: Entry, _ local: Entry?
+  ) -> HashedBasis? {
+    guard state.flags.contains(.checksum), let local, local.kind == .regular,
+      local.size == entry.size, local.linkPath.count == 0
+    else { return nil }
+    return HashedBasis(name: [UInt8](part.name(of: entry)), sizeBytes: entry.size)
   }
 
   private struct Basis {

@@ -16,6 +16,7 @@ final class FileRebuild: @unchecked Sendable {
   let basisSizeBytes: Int64
   private let lock = Lock()
   private var basis: SharedDescriptor?
+  private var isBasisSparse = false
   private var target: SharedDescriptor?
   private(set) var temporaryName: String?
   private(set) var directTarget: DirectTarget?
@@ -33,6 +34,9 @@ final class FileRebuild: @unchecked Sendable {
   private var retried: Set<UInt32> = []
   /// The target is a later name of another hard-link group here.
   private let mustSeparate: Bool
+  private let activity: SessionActivity
+  /// The proofs of a volume's segments, for the end of the run.
+  let volumeProofs: VolumeProofs?
 
   /// What the signature pass found out about a segment of the basis.
   struct BasisSegment {
@@ -46,8 +50,11 @@ final class FileRebuild: @unchecked Sendable {
 
   init(
     request: UInt32, directory: [UInt8], name: [UInt8], sizeBytes: Int64, basisName: [UInt8],
-    basisSizeBytes: Int64, isInPlace: Bool, mustSeparate: Bool
+    basisSizeBytes: Int64, isInPlace: Bool, mustSeparate: Bool,
+    activity: SessionActivity
   ) {
+    self.activity = activity
+    volumeProofs = nil
     self.mustSeparate = mustSeparate
     self.request = request
     self.directory = directory
@@ -61,8 +68,10 @@ final class FileRebuild: @unchecked Sendable {
   /// For a volume: the device or image is basis and target.
   init(
     volume request: UInt32, descriptor: SharedDescriptor, undo: UndoJournal, sizeBytes: Int64,
-    basisSizeBytes: Int64
+    basisSizeBytes: Int64, activity: SessionActivity
   ) {
+    self.activity = activity
+    volumeProofs = VolumeProofs(sizeBytes: sizeBytes)
     self.request = request
     directory = []
     name = []
@@ -103,6 +112,7 @@ final class FileRebuild: @unchecked Sendable {
       throw PlatformError("fstat", printable(basisName), errno: ESTALE)
     }
     self.basis = basis
+    isBasisSparse = FileIO.prepareForSparseReading(raw)
     if isInPlace {
       target = basis
       undo = try UndoJournal(
@@ -125,6 +135,16 @@ final class FileRebuild: @unchecked Sendable {
   }
 
   var basisDescriptor: Int32 { basis?.raw ?? -1 }
+
+  /// Reads the basis; gives less than asked for only at its end.
+  func readBasis(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws(PlatformError) -> Int {
+    isBasisSparse
+      ? try FileIO.readAroundHoles(basisDescriptor, into: buffer, at: offset)
+      : try FileIO.read(basisDescriptor, into: buffer, at: offset)
+  }
+
   var targetDescriptor: Int32 { target?.raw ?? -1 }
 
   // MARK: Segments
@@ -213,14 +233,14 @@ final class FileRebuild: @unchecked Sendable {
     let (isFinishing, worst, isUnproven) = lock.withLock {
       (self.isFinishing, self.worst, self.isUnproven)
     }
-    guard isFinishing else {
+    guard isFinishing, worst != .equal, end != .equal else {
       throw ReplicationError.violation("the end of a file that was not asked for")
     }
     if worst != .complete { return .drop(worst) }
     switch end {
     case .unreadable, .vanished: return .drop(end)
     case .changed: return isInPlace ? .commitAsChanged : .askWhole
-    case .complete: return isUnproven ? .commitAsChanged : .commit
+    case .complete, .equal: return isUnproven ? .commitAsChanged : .commit
     }
   }
 
@@ -291,6 +311,7 @@ final class FileRebuild: @unchecked Sendable {
     }
     var offset = sizeBytes
     while offset < basisSizeBytes {
+      activity.step()
       let data = FileSystem.seekData(targetDescriptor, from: offset)
       if data < 0, errno == ENXIO { break }
       offset = max(offset, data)
@@ -323,6 +344,7 @@ final class FileRebuild: @unchecked Sendable {
       let end = min(hole, range.upperBound)
       offset = max(data, offset)
       while offset < end {
+        activity.step()
         let count = FileSystem.copyRange(
           from: basisDescriptor, offset, to: targetDescriptor, offset, Int(end - offset))
         if count < 0, errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP {
@@ -344,9 +366,10 @@ final class FileRebuild: @unchecked Sendable {
     defer { buffer.deallocate() }
     var offset = range.lowerBound
     while offset < range.upperBound {
+      activity.step()
       let count = Int(min(Int64(buffer.count), range.upperBound - offset))
       let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-      let read = try FileIO.read(basisDescriptor, into: piece, at: offset)
+      let read = try readBasis(into: piece, at: offset)
       if read == 0 { return }
       try FileIO.write(
         targetDescriptor, UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset)

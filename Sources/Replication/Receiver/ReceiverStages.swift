@@ -12,6 +12,7 @@ final class ReceiverStages: @unchecked Sendable {
   private let target: Target
   private let keys: SessionKeys
   private let output: RecordOutput
+  private let patience: Patience
   private let pending = PendingFiles()
   private let gate = SegmentGate()
   private let deltas = BoundedChannel<PendingFile>(countMax: 64)
@@ -21,22 +22,24 @@ final class ReceiverStages: @unchecked Sendable {
   private let dataPool: BufferPool
   private let lanes: [BoundedChannel<Record>]
   private let writing: Countdown
+  private let writeBehind = WriteBehind()
 
   init(
     greeting: SenderGreeting, target: Target, keys: SessionKeys, output: RecordOutput,
-    latch: FailureLatch, events: @escaping @Sendable (SessionEvent) -> Void
+    latch: FailureLatch, patience: Patience, events: @escaping @Sendable (SessionEvent) -> Void
   ) {
     self.greeting = greeting
     self.target = target
     self.keys = keys
     self.output = output
+    self.patience = patience
     state = ReceiverState(flags: greeting.flags, isPrivileged: geteuid() == 0, events: events)
     lanes = (0..<greeting.laneCount).map { _ in BoundedChannel(countMax: 8) }
     dataPool = BufferPool(
       sizeBytes: WireLimits.recordWireSizeMax, countMax: 6 * greeting.laneCount + 4)
     writing = Countdown(lanes.count + 1)
-    let (pending, gate, deltas, control, pool, lanes, writing) = (
-      pending, gate, deltas, control, dataPool, lanes, writing
+    let (pending, gate, deltas, control, pool, lanes, writing, writeBehind) = (
+      pending, gate, deltas, control, dataPool, lanes, writing, writeBehind
     )
     latch.onFailure {
       pending.fail()
@@ -46,6 +49,7 @@ final class ReceiverStages: @unchecked Sendable {
       pool.fail()
       for lane in lanes { lane.fail() }
       writing.fail()
+      writeBehind.fail()
     }
   }
 
@@ -53,14 +57,16 @@ final class ReceiverStages: @unchecked Sendable {
     threads.startReader { try self.read(stream) }
     let scratch = TreeScratch(directory: SharedDescriptor(owning: dup(scratchDirectory)))
     let completion = FileCompletion(state: state, pending: pending)
+    let writeBehind = writeBehind
+    threads.start("write behind") { writeBehind.run() }
     for lane in lanes {
       let timer = StageTimer("write")
       threads.start("write", timer: timer) {
         let builder = RecordBuilder(lane: 0, output: self.output, timer: timer)
         try ReceiverLane(
           channel: lane, pool: self.dataPool, builder: builder, completion: completion,
-          gate: self.gate, writer: self.makeWriter(builder), scratch: scratch, keys: self.keys,
-          timer: timer
+          gate: self.gate, writer: self.makeWriter(builder), writeBehind: writeBehind,
+          scratch: scratch, keys: self.keys, timer: timer
         ).run()
         try builder.flush()
         self.writing.countDown()
@@ -108,11 +114,18 @@ final class ReceiverStages: @unchecked Sendable {
   /// Hands records to their lanes until the sender's goodbye.
   private func readRecords(_ stream: any ByteStream) throws {
     let input = RecordInput(stream: stream)
+    var watch = StallWatch(patience, output.activity)
     while let header = try input.readHeader() {
       guard header.lane <= lanes.count else { throw ReplicationError.violation("lane") }
       let pool = header.lane == 0 ? controlPool : dataPool
       let buffer = try pool.take()
       try input.readBody(header, into: buffer)
+      let heartbeat = try header.heartbeat(buffer.filled)
+      try watch.note(heartbeat: heartbeat)
+      if heartbeat != nil {
+        pool.giveBack(buffer)
+        continue
+      }
       let record = Record(
         lane: header.lane, isCompressed: header.isCompressed, rawSize: header.rawSize,
         buffer: buffer)
@@ -134,13 +147,12 @@ final class ReceiverStages: @unchecked Sendable {
     }
   }
 
-  /// Frames that are handled where they are read: pings, goodbye, and the sender's failure.
+  /// Frames that are handled where they are read: goodbye, and the sender's failure.
   private func isFarewell(_ header: RecordHeader, _ buffer: PooledBuffer) throws -> Bool {
     guard !header.isCompressed else { return false }
     var frames = FrameIterator(buffer.filled)
     guard let frame = try frames.next() else { return false }
     switch frame.type {
-    case .ping where header.rawSize == 4: return true
     case .goodbye: return true
     case .abort: throw try AbortMessage(decoding: frame.body).error
     default: return false
@@ -229,6 +241,7 @@ final class ReceiverStages: @unchecked Sendable {
     deltas.close()
     for lane in lanes { lane.close() }
     try writing.wait()
+    writeBehind.close()
   }
 
   // MARK: Volumes
@@ -236,11 +249,10 @@ final class ReceiverStages: @unchecked Sendable {
   private func receiveVolume(
     _ volume: VolumeTarget, _ builder: RecordBuilder, _ timer: StageTimer
   ) throws -> [UInt8] {
-    let zero = [UInt8](repeating: 0, count: 32)
     state.setTotals(entryCount: 1, fileCount: 1, sizeBytes: volume.sourceSizeBytes)
     if state.isDryRun {
       try closeLanes()
-      return zero
+      return VolumeProofs.unproven
     }
     var status = stat()
     _ = fstat(volume.descriptor.raw, &status)
@@ -254,7 +266,7 @@ final class ReceiverStages: @unchecked Sendable {
     let rebuild = FileRebuild(
       volume: request, descriptor: volume.descriptor, undo: undo,
       sizeBytes: volume.sourceSizeBytes,
-      basisSizeBytes: volume.isDevice ? basisSize : volume.sizeBytes)
+      basisSizeBytes: volume.isDevice ? basisSize : volume.sizeBytes, activity: output.activity)
     let file = PendingFile(
       request: request, listing: nil, index: 0, sourceIndex: 0, directoryNumber: 0,
       change: ItemChange(.transferred, .regular), rebuild: rebuild)
@@ -269,10 +281,11 @@ final class ReceiverStages: @unchecked Sendable {
     try deltas.send(file, timer: timer)
     try pending.waitUntilEmpty(timer: timer)
     try closeLanes()
-    if fsync(volume.descriptor.raw) != 0 {
+    if output.activity.busy({ fsync(volume.descriptor.raw) }) != 0 {
       throw ReplicationError.file(.last("fsync"), path: Array(volume.path.utf8))
     }
+    let digest = try rebuild.volumeProofs?.digest() ?? VolumeProofs.unproven
     volume.undo.remove()
-    return zero
+    return digest
   }
 }

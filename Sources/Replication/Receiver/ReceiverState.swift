@@ -13,7 +13,7 @@ final class ReceiverState: @unchecked Sendable {
   private var totals: (entryCount: Int64, fileCount: Int64, sizeBytes: Int64) = (0, 0, 0)
   private var warningCount: Int64 = 0
   private var progress = SessionProgress()
-  private var lastProgress = MonotonicTime.now()
+  private var throttle = ProgressThrottle()
 
   init(
     flags: SenderGreeting.Flags, isPrivileged: Bool,
@@ -58,9 +58,7 @@ final class ReceiverState: @unchecked Sendable {
   }
 
   private func tellProgressAndUnlock() {
-    let now = MonotonicTime.now()
-    guard now.seconds(since: lastProgress) >= 0.1 else { return lock.unlock() }
-    lastProgress = now
+    guard throttle.isDue() else { return lock.unlock() }
     let progress = progress
     lock.unlock()
     events(.progress(progress))

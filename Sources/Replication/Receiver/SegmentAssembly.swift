@@ -141,7 +141,9 @@ final class SegmentAssembly {
     try endPatch()
     try keep(upTo: segment.layout.end)
     if rebuild.isInPlace { try writes.flush() } else { try staged.flush() }
-    return proof.finish()[..<SegmentProof.size].elementsEqual(sent)
+    guard proof.finish()[..<SegmentProof.size].elementsEqual(sent) else { return false }
+    rebuild.volumeProofs?.note(sent, of: segment.layout.segment)
+    return true
   }
 
   /// Forgets the segment: the sender could not send it.
@@ -219,7 +221,7 @@ final class SegmentAssembly {
         continue
       }
       let piece = UnsafeMutableRawBufferPointer(rebasing: block[inBlock..<inBlock + count])
-      let read = try FileIO.read(rebuild.basisDescriptor, into: piece, at: position)
+      let read = try rebuild.readBasis(into: piece, at: position)
       guard read == count else {
         throw ReplicationError.violation("more of the basis than there is")
       }

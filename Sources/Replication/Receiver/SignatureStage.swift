@@ -4,6 +4,7 @@ import FileTree
 import Glibc
 import Pipelines
 import Platform
+import TreeComparison
 
 /// Reads the basis of each file that goes as a delta and sends its page sums, a bounded number of
 /// segments ahead of the answers. The body of one or more threads.
@@ -18,6 +19,7 @@ final class SignatureStage {
   private let timer: StageTimer
   private let buffer = UnsafeMutableRawBufferPointer.allocate(
     byteCount: 4 * Granularity.blockSize, alignment: 4096)
+  private let content: ContentHash
   private var sums: [UInt8] = []
 
   init(
@@ -32,6 +34,7 @@ final class SignatureStage {
     self.timer = timer
     sumsKey = try XXH3Key(keys.sums)
     tagsKey = try Poly1305Key(keys.tags)
+    content = try ContentHash()
   }
 
   deinit { buffer.deallocate() }
@@ -51,6 +54,7 @@ final class SignatureStage {
   }
 
   private func sign(_ file: PendingFile) throws {
+    if let hashed = file.hashed { return try sendDigest(of: hashed, file) }
     guard let rebuild = file.rebuild else { return }
     if let listing = file.listing, let writer {
       do throws(PlatformError) {
@@ -75,6 +79,19 @@ final class SignatureStage {
       try sendSums(rebuild, number)
     }
     try completion.perform(rebuild.completeRequests(), file, builder)
+  }
+
+  /// Body: request u32 · SHA-256 of the content that stands here 32.
+  private func sendDigest(of hashed: HashedBasis, _ file: PendingFile) throws {
+    // A directory that cannot be opened holds nothing to compare: the lane that writes will tell.
+    guard let listing = file.listing,
+      let directory = try? writer?.directories.descriptor(of: listing.path),
+      let digest = hashed.digest(in: directory, content, builder.activity)
+    else { return try completion.perform(.askWhole, file, builder) }
+    try builder.append(.contentDigest, size: 4 + digest.count) { writer in
+      writer.put(file.request)
+      digest.withUnsafeBytes { writer.put($0) }
+    }
   }
 
   /// Body: request u32 · segment u32 · one bit a block that is all zero · 4 bytes a page of the
@@ -155,8 +172,7 @@ final class SignatureStage {
   ) throws -> Range<Int> {
     let count = min(buffer.count, layout.basisSize - start)
     let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-    let read = try FileIO.read(
-      rebuild.basisDescriptor, into: piece, at: layout.start + Int64(start))
+    let read = try rebuild.readBasis(into: piece, at: layout.start + Int64(start))
     if read < count {
       UnsafeMutableRawBufferPointer(rebasing: piece[read...]).initializeMemory(
         as: UInt8.self, repeating: 0)

@@ -19,6 +19,8 @@ final class TreeComparer {
     let exists: Bool
     let announcedDigest: [UInt8]
     let isIncomplete: Bool
+    /// Bytes of memory of `local`.
+    let weight: Int
     var cursor = 0
     var sourceCount: UInt32 = 0
     var lastName: [UInt8] = []
@@ -32,6 +34,7 @@ final class TreeComparer {
       self.path = path
       self.local = local ?? DirectoryListing(path: path)
       exists = local != nil
+      weight = self.local.weight
       self.announcedDigest = announcedDigest
       self.isIncomplete = isIncomplete
     }
@@ -46,7 +49,13 @@ final class TreeComparer {
   private var treeDigester: TreeDigester
   private var listDigesters: [UInt32: ListDigest] = [:]
   private var open: [UInt32: OpenDirectory] = [:]
+  /// Bytes of the listings of `open`.
+  private var openWeight = 0
+  /// Directories that were announced while there was no room for what stands here of them.
+  private var undecided = AnnouncementQueue()
   private var announcedCount: UInt32 = 0
+  /// What the sender was told of decided directories.
+  private var answeredCount: UInt32 = 0
   private var previousPath: [UInt8] = []
   private var walkEnd: WalkEnd?
 
@@ -72,24 +81,17 @@ final class TreeComparer {
   /// Handles one control record; gives the end of the walk once every directory is decided.
   func handle(_ frames: UnsafeRawBufferPointer) throws -> WalkEnd? {
     var iterator = FrameIterator(frames)
-    var hasAnnouncements = false
     while let frame = try iterator.next() {
       switch frame.type {
-      case .ping: break
-      case .directories:
-        try announced(frame.body)
-        hasAnnouncements = true
+      case .directories: try announced(frame.body)
       case .list: try list(frame.body)
       case .walkEnd: try walkEnded(frame.body)
       case .abort: throw try AbortMessage(decoding: frame.body).error
       default: throw ReplicationError.violation("frame \(frame.type) on the control lane")
       }
     }
-    if hasAnnouncements {
-      let count = announcedCount
-      try builder.append(.answered, size: 4) { $0.put(count) }
-    }
-    guard let walkEnd, open.isEmpty else { return nil }
+    try answer()
+    guard let walkEnd, open.isEmpty, undecided.isEmpty else { return nil }
     self.walkEnd = nil
     return walkEnd
   }
@@ -108,13 +110,31 @@ final class TreeComparer {
     }
     let path = [UInt8](previousPath[..<shared]) + rest
     guard announcedCount == 0 ? path.isEmpty : path.withUnsafeBytes(RelativePath.isSafe),
-      announcedCount < .max
+      announcedCount < .max, announcedCount - answeredCount < WireLimits.announcedCountMax
     else { throw ReplicationError.violation("unsafe path \(printable(path))") }
     previousPath = path
     treeDigester.add(path: path, digest: digest)
     let number = announcedCount
     announcedCount += 1
-    try decide(number, path, digest, isIncomplete)
+    undecided.append(
+      Announcement(number: number, path: path, digest: digest, isIncomplete: isIncomplete))
+    try decideWhatFits()
+  }
+
+  /// Decides the announced directories in their order, until what stands here of the open ones has
+  /// taken its room. At least one is open then, whose listing the sender will send.
+  private func decideWhatFits() throws {
+    while open.isEmpty || openWeight < WireLimits.localListingWeightMax,
+      let next = undecided.popFirst()
+    { try decide(next.number, next.path, next.digest, next.isIncomplete) }
+  }
+
+  /// Tells the sender which directories are decided, when there are more of them.
+  private func answer() throws {
+    let count = announcedCount - UInt32(undecided.count)
+    guard count != answeredCount else { return }
+    answeredCount = count
+    try builder.append(.answered, size: 4) { $0.put(count) }
   }
 
   private func decide(
@@ -130,9 +150,11 @@ final class TreeComparer {
     guard open.count < WireLimits.announcedCountMax else {
       throw ReplicationError.violation("more directories announced than allowed")
     }
-    open[number] = OpenDirectory(
+    let directory = OpenDirectory(
       number: number, path: path, local: local, announcedDigest: digest,
       isIncomplete: isIncomplete)
+    open[number] = directory
+    openWeight += directory.weight
     listDigesters[number] = try ListDigest()
     try builder.append(.want, size: 4) { $0.put(number) }
   }
@@ -140,7 +162,7 @@ final class TreeComparer {
   /// What stands at `path` here; nil when it is no directory that can be read.
   private func localListing(_ path: [UInt8]) throws -> DirectoryListing? {
     do throws(TreeError) {
-      return try reader.read(path)
+      return try builder.activity.busy { () throws(TreeError) in try reader.read(path) }
     } catch {
       guard case .system(let cause, _) = error else { throw error }
       switch cause.errno {
@@ -255,9 +277,11 @@ final class TreeComparer {
       try noteTouched(directory.path, directory.local.directory)
     }
     open[directory.number] = nil
+    openWeight -= directory.weight
     listDigesters[directory.number] = nil
     let number = directory.number
     try builder.append(.close, size: 4) { $0.put(number) }
+    try decideWhatFits()
     try entries.handOver(flushing: builder)
   }
 
@@ -274,6 +298,37 @@ final class TreeComparer {
     }
     guard treeDigester.finish() == digest else { throw ReplicationError.digestMismatch }
     walkEnd = WalkEnd(hadErrors: hadErrors, digest: digest)
+  }
+}
+
+/// A directory that the sender has announced.
+private struct Announcement {
+  let number: UInt32
+  let path: [UInt8]
+  let digest: [UInt8]
+  let isIncomplete: Bool
+}
+
+/// Announcements in their order; at most ``WireLimits/announcedCountMax``.
+private struct AnnouncementQueue {
+  private var items: [Announcement] = []
+  private var head = 0
+
+  var count: Int { items.count - head }
+  var isEmpty: Bool { count == 0 }
+
+  mutating func append(_ item: Announcement) { items.append(item) }
+
+  mutating func popFirst() -> Announcement? {
+    guard head < items.count else { return nil }
+    defer {
+      head += 1
+      if head == items.count || head == WireLimits.announcedCountMax {
+        items.removeFirst(head)
+        head = 0
+      }
+    }
+    return items[head]
   }
 }
 

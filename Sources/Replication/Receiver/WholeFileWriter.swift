@@ -23,13 +23,18 @@ final class WholeFileWriter {
   private let completion: FileCompletion
   private let builder: RecordBuilder
   private let writer: TreeWriter?
+  private let writeBehind: WriteBehind
   private var open: [UInt32: Assembly] = [:]
   private let staged = StagedWriter()
 
-  init(completion: FileCompletion, builder: RecordBuilder, writer: TreeWriter?) throws {
+  init(
+    completion: FileCompletion, builder: RecordBuilder, writer: TreeWriter?,
+    writeBehind: WriteBehind
+  ) throws {
     self.completion = completion
     self.builder = builder
     self.writer = writer
+    self.writeBehind = writeBehind
   }
 
   private func tree(_ file: PendingFile) throws -> (TreeWriter, DirectoryListing) {
@@ -86,7 +91,7 @@ final class WholeFileWriter {
       throw ReplicationError.file(error, path: file.path)
     }
     completion.state.received(literal: Int64(bytes.count), matched: 0)
-    try commit(file, end, descriptor.raw, temporary, parent)
+    try commit(file, end, descriptor, temporary, parent)
   }
 
   /// A piece of a larger file.
@@ -118,6 +123,7 @@ final class WholeFileWriter {
   }
 
   func end(_ file: PendingFile, _ end: FileEnd) throws {
+    if end.outcome == .equal { return try keep(file, end) }
     let (writer, listing) = try tree(file)
     guard end.outcome == .complete || end.outcome == .changed else {
       if let assembly = open.removeValue(forKey: file.request) {
@@ -138,17 +144,37 @@ final class WholeFileWriter {
       throw ReplicationError.file(error, path: file.path)
     }
     let parent = try writer.directories.descriptor(of: listing.path)
-    try commit(file, end, assembly.descriptor.raw, assembly.temporary, parent)
+    try commit(file, end, assembly.descriptor, assembly.temporary, parent)
+  }
+
+  /// What stands here has the sender's content: only attributes may differ.
+  private func keep(_ file: PendingFile, _ end: FileEnd) throws {
+    let (writer, listing) = try tree(file)
+    guard let hashed = file.hashed, open[file.request] == nil, end.sizeBytes == hashed.sizeBytes
+    else { throw ReplicationError.violation("a file that is said to be equal unasked") }
+    let parent = try writer.directories.descriptor(of: listing.path)
+    if hashed.isUnchanged(in: parent) {
+      let entry = completion.finalEntry(file, end, tell: builder)
+      writer.attributes.apply(
+        entry, in: listing, directory: parent, name: listing.cName(of: entry)
+      ) { file.path }
+      completion.state.received(literal: 0, matched: end.sizeBytes)
+    } else {
+      completion.state.warn(file.path, "changed here while it was compared", tell: builder)
+    }
+    completion.drop(file)
   }
 
   private func commit(
-    _ file: PendingFile, _ end: FileEnd, _ descriptor: Int32, _ temporary: String, _ parent: Int32
+    _ file: PendingFile, _ end: FileEnd, _ descriptor: SharedDescriptor, _ temporary: String,
+    _ parent: Int32
   ) throws {
     let (writer, listing) = try tree(file)
     let entry = completion.finalEntry(file, end, tell: builder)
     func path() -> [UInt8] { file.path }
-    writer.attributes.apply(entry, in: listing, to: descriptor, path: path)
+    writer.attributes.apply(entry, in: listing, to: descriptor.raw, path: path)
     try writer.rename(parent, temporary, to: listing.cName(of: entry), path: path)
+    writeBehind.add(descriptor)
     try completion.done(file, tell: builder)
   }
 }

@@ -1,3 +1,4 @@
+import Cryptography
 import FileTree
 import Pipelines
 import Platform
@@ -14,11 +15,14 @@ final class RequestReader {
   private let files: SenderFileTable
   private var open: Set<UInt32> = []
   private let timer: StageTimer
+  private var watch: StallWatch
 
   init(
     stream: any ByteStream, table: DirectoryTable, tasks: SenderTaskQueues,
-    credits: CreditCounter, files: SenderFileTable, state: SenderState, timer: StageTimer
+    credits: CreditCounter, files: SenderFileTable, state: SenderState, watch: StallWatch,
+    timer: StageTimer
   ) throws {
+    self.watch = watch
     input = RecordInput(stream: stream)
     self.table = table
     self.tasks = tasks
@@ -43,6 +47,9 @@ final class RequestReader {
       timer.addInputWait(since: waitStart)
       guard header.lane == 0 else { throw ReplicationError.violation("lane of a request") }
       try input.readBody(header, into: buffer)
+      let heartbeat = try header.heartbeat(buffer.filled)
+      try watch.note(heartbeat: heartbeat)
+      if heartbeat != nil { continue }
       let record = Record(
         lane: 0, isCompressed: header.isCompressed, rawSize: header.rawSize, buffer: buffer)
       var frames = FrameIterator(try unpacker.unpack(record))
@@ -55,7 +62,6 @@ final class RequestReader {
   private func handle(_ frame: Frame) throws -> Acknowledgement? {
     var reader = ByteReader(frame.body)
     switch frame.type {
-    case .ping: break
     case .answered: try table.answer(upTo: try reader.u32(), keeping: open)
     case .want:
       let number = try reader.u32()
@@ -71,6 +77,10 @@ final class RequestReader {
     case .needWhole: try needWhole(&reader)
     case .needDelta: try needDelta(&reader)
     case .sums: try sums(&reader)
+    case .contentDigest:
+      let file = try files.file(try reader.u32())
+      let digest = [UInt8](try reader.bytes(SHA256.byteCount))
+      try post(.wholeUnlessEqual(file, digest: digest))
     case .signature: try signature(&reader)
     case .resend:
       let file = try files.file(try reader.u32())
@@ -120,7 +130,8 @@ final class RequestReader {
     var place = reader
     let directory = try place.u32()
     let (listing, index) = try entry(&reader)
-    try post(.whole(request: request, directory: directory, listing, index: index))
+    let path = listing.path(of: listing.entries[index])
+    try post(.whole(request: request, directory: directory, path: path))
   }
 
   /// Body: request u32 · size of the basis u64 · 1 for in place u8 · of a tree: directory u32 ·
@@ -134,7 +145,8 @@ final class RequestReader {
       var entry = Entry()
       entry.size = files.volumeSizeBytes
       file = SenderFile(
-        request: request, path: [], entry: entry, basisSizeBytes: basisSize, isInPlace: isInPlace)
+        request: request, path: [], entry: entry, basisSizeBytes: basisSize, isInPlace: isInPlace,
+        volumeProofs: files.volumeProofs)
     } else {
       let (listing, index) = try entry(&reader)
       let entry = listing.entries[index]

@@ -142,7 +142,7 @@ final class SegmentCoder {
   private func read(
     _ source: OpenSource, into target: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws {
-    let count = try FileIO.read(source.descriptor, into: target, at: offset)
+    let count = try source.read(into: target, at: offset)
     if count < target.count {
       UnsafeMutableRawBufferPointer(rebasing: target[count...]).initializeMemory(
         as: UInt8.self, repeating: 0)
@@ -331,6 +331,7 @@ final class SegmentCoder {
   /// Body: request u32 · segment u32 · outcome u8 (``FileEnd/Outcome``) · proof 16: the first half
   /// of the SHA-256 over the tags of the segment's blocks.
   private func end(_ file: SenderFile, _ layout: SegmentLayout) throws {
+    file.volumeProofs?.note(proofBytes[..<SegmentProof.size], of: layout.segment)
     try builder.append(.segmentEnd, size: 9 + SegmentProof.size) { writer in
       writer.put(file.request)
       writer.put(layout.segment)

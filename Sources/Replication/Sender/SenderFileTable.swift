@@ -26,6 +26,8 @@ final class SenderFileTable: @unchecked Sendable {
 
   let isVolume: Bool
   let volumeSizeBytes: Int64
+  /// The proofs of what was sent of a volume; nil for a tree.
+  let volumeProofs: VolumeProofs?
   private let lock = Lock()
   private var files: [UInt32: SenderFile] = [:]
   private var expected: [Key: Expected] = [:]
@@ -33,6 +35,7 @@ final class SenderFileTable: @unchecked Sendable {
 
   init(volumeSizeBytes: Int64? = nil) {
     isVolume = volumeSizeBytes != nil
+    volumeProofs = volumeSizeBytes.map { VolumeProofs(sizeBytes: $0) }
     self.volumeSizeBytes = volumeSizeBytes ?? 0
   }
 

@@ -11,12 +11,16 @@ final class SenderFile: @unchecked Sendable {
   let basisSizeBytes: Int64
   /// The receiver rewrites the file in place, and will not ask for it whole.
   let isInPlace: Bool
+  /// Where the proofs of a volume's segments are kept; nil for a file of a tree.
+  let volumeProofs: VolumeProofs?
   private let lock = Lock()
   private var opened: Result<OpenSource, PlatformError>?
 
   init(
-    request: UInt32, path: [UInt8], entry: Entry, basisSizeBytes: Int64, isInPlace: Bool = false
+    request: UInt32, path: [UInt8], entry: Entry, basisSizeBytes: Int64, isInPlace: Bool = false,
+    volumeProofs: VolumeProofs? = nil
   ) {
+    self.volumeProofs = volumeProofs
     self.isInPlace = isInPlace
     self.request = request
     self.path = path
@@ -56,6 +60,9 @@ final class SenderFile: @unchecked Sendable {
     lock.withLock {
       if let opened { return opened }
       let result = OpenSource.open(path, in: root)
+      if case .success(let source) = result {
+        source.isSparse = FileIO.prepareForSparseReading(source.descriptor)
+      }
       opened = result
       return result
     }
@@ -66,6 +73,8 @@ final class SenderFile: @unchecked Sendable {
 final class OpenSource: @unchecked Sendable {
   let descriptor: Int32
   let status: SourceStatus
+  /// Prepared for reading around holes; set before the file is shared.
+  fileprivate var isSparse = false
 
   private init(descriptor: Int32, status: SourceStatus) {
     self.descriptor = descriptor
@@ -73,6 +82,15 @@ final class OpenSource: @unchecked Sendable {
   }
 
   deinit { close(descriptor) }
+
+  /// Gives less than asked for only at the end.
+  func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws(PlatformError) -> Int {
+    isSparse
+      ? try FileIO.readAroundHoles(descriptor, into: buffer, at: offset)
+      : try FileIO.read(descriptor, into: buffer, at: offset)
+  }
 
   static func open(_ path: [UInt8], in root: SourceRoot) -> Result<OpenSource, PlatformError> {
     let raw = root.openFile(path)

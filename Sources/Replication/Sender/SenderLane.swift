@@ -4,6 +4,7 @@ import FileTree
 import Glibc
 import Pipelines
 import Platform
+import TreeComparison
 
 /// One data lane of the sender: takes tasks, reads files, writes records. The body of one thread.
 final class SenderLane {
@@ -15,6 +16,7 @@ final class SenderLane {
   private let tasks: BoundedChannel<SenderTask>
   private var hash: XXH3Stream
   let segments: SegmentCoder
+  private let content: ContentHash
 
   init(
     root: SourceRoot, tasks: BoundedChannel<SenderTask>, builder: RecordBuilder,
@@ -27,6 +29,7 @@ final class SenderLane {
     self.state = state
     self.timer = timer
     hash = try XXH3Stream()
+    content = try ContentHash()
     segments = try SegmentCoder(builder: builder, state: state, keys: keys)
   }
 
@@ -46,8 +49,7 @@ final class SenderLane {
 
   private func perform(_ task: SenderTask) throws {
     switch task {
-    case .whole(let request, _, let listing, let index):
-      try sendWhole(request, listing.path(of: listing.entries[index]))
+    case .whole(let request, _, let path): try sendWhole(request, path)
     case .segment(let file, let sums):
       try withSource(file, sums.segment) { source in
         let layout = try SegmentLayout(file: file, segment: sums.segment)
@@ -70,6 +72,9 @@ final class SenderLane {
     case .wholeAnew(let file):
       files.remove(file)
       try sendWhole(file.request, file.path)
+    case .wholeUnlessEqual(let file, let digest):
+      files.remove(file)
+      try sendWhole(file.request, file.path, unlessEqual: digest)
     case .finish(let file): try finish(file)
     }
   }
@@ -143,12 +148,18 @@ final class SenderLane {
 
   // MARK: Whole files
 
-  private func sendWhole(_ request: UInt32, _ path: [UInt8]) throws {
+  /// `digest` is that of what the receiver has already: the file is only sent when its own is
+  /// another.
+  private func sendWhole(
+    _ request: UInt32, _ path: [UInt8], unlessEqual digest: [UInt8]? = nil
+  ) throws {
     switch OpenSource.open(path, in: root) {
     case .failure(let error): try fail(request, path, error)
     case .success(let source):
       do {
-        if source.status.sizeBytes <= SenderLane.smallSizeMax {
+        if let digest, try isEqual(source, digest) {
+          try end(request, FileEnd(.equal, source.status))
+        } else if source.status.sizeBytes <= SenderLane.smallSizeMax {
           try sendSmall(request, source)
         } else {
           try sendLarge(request, source)
@@ -158,6 +169,21 @@ final class SenderLane {
       }
     }
     state.fileDone()
+  }
+
+  /// Whether a file has this digest from its first byte to its last and did not change meanwhile.
+  private func isEqual(_ source: OpenSource, _ digest: [UInt8]) throws -> Bool {
+    do throws(PlatformError) {
+      let found = try content.digest(
+        source.descriptor, sizeBytes: source.status.sizeBytes, isSparse: source.status.isSparse,
+        each: { _ in builder.activity.step() })
+      guard found == digest, source.isUnchanged else { return false }
+    } catch {
+      if source.isUnchanged { throw error }
+      return false
+    }
+    state.sent(literal: 0, covered: source.status.sizeBytes)
+    return true
   }
 
   /// Files up to this size travel in one frame.

@@ -133,12 +133,13 @@ final class SenderSession {
     _ output: RecordOutput
   ) throws -> SessionSummary {
     let acknowledged = AcknowledgementBox()
-    let (stream, state) = (stream, state)
+    let (stream, state, patience) = (stream, state, options.patience)
+    let isDryRun = options.dryRun
     let timer = StageTimer("requests")
     threads.startReader {
       let reader = try RequestReader(
         stream: stream, table: table, tasks: tasks, credits: credits, files: files, state: state,
-        timer: timer)
+        watch: StallWatch(patience, output.activity), timer: timer)
       let end = try reader.run()
       if !source.root.isVolume {
         guard let digest = state.treeDigest, table.isDecided else {
@@ -146,6 +147,7 @@ final class SenderSession {
         }
         guard digest == end.digest else { throw ReplicationError.digestMismatch }
       }
+      try SenderSession.check(end, files.volumeProofs, isDryRun: isDryRun, state)
       acknowledged.value = end
       tasks.close()
       output.close()
@@ -168,6 +170,20 @@ final class SenderSession {
     summary.treeDigest = options.dryRun || source.root.isVolume ? nil : end.digest
     threads.fill(&summary)
     return summary
+  }
+}
+
+extension SenderSession {
+  /// A volume is confirmed when the receiver has proved the very segments that were read here, or
+  /// has warned that it changed meanwhile.
+  private static func check(
+    _ end: Acknowledgement, _ proofs: VolumeProofs?, isDryRun: Bool, _ state: SenderState
+  ) throws {
+    guard let proofs, !isDryRun else { return }
+    if end.digest == VolumeProofs.unproven, state.hasWarned { return }
+    guard let digest = try proofs.digest(), end.digest == digest else {
+      throw ReplicationError.digestMismatch
+    }
   }
 }
 

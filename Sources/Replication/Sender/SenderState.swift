@@ -16,7 +16,7 @@ final class SenderState: @unchecked Sendable {
   private let events: @Sendable (SessionEvent) -> Void
   private var totals = Totals()
   private var progress = SessionProgress()
-  private var lastProgress = MonotonicTime.now()
+  private var throttle = ProgressThrottle()
   private var literalBytes: Int64 = 0
   private var warningCount: Int64 = 0
   private var digest: [UInt8]?
@@ -65,6 +65,8 @@ final class SenderState: @unchecked Sendable {
     warn(error.path, error.message)
   }
 
+  var hasWarned: Bool { lock.withLock { warningCount > 0 } }
+
   func warn(_ path: [UInt8], _ message: String) {
     lock.withLock { warningCount += 1 }
     events(.warning(path: path, message: message))
@@ -85,9 +87,7 @@ final class SenderState: @unchecked Sendable {
   }
 
   private func tellProgressAndUnlock() {
-    let now = MonotonicTime.now()
-    guard now.seconds(since: lastProgress) >= 0.1 else { return lock.unlock() }
-    lastProgress = now
+    guard throttle.isDue() else { return lock.unlock() }
     let progress = progress
     lock.unlock()
     events(.progress(progress))

@@ -4,8 +4,8 @@ import Platform
 
 /// One piece of work for a data lane of the sender.
 enum SenderTask: Sendable {
-  /// A whole file of a directory.
-  case whole(request: UInt32, directory: UInt32, DirectoryListing, index: Int)
+  /// A whole file of a directory. By its path: a task that waits must not hold on to a listing.
+  case whole(request: UInt32, directory: UInt32, path: [UInt8])
   /// One segment of a file against the receiver's page sums.
   case segment(SenderFile, PageSums)
   /// One segment with a rolling span whose signature has come.
@@ -14,6 +14,8 @@ enum SenderTask: Sendable {
   case resend(SenderFile, segment: UInt32)
   /// A file that could not go as a delta, whole.
   case wholeAnew(SenderFile)
+  /// A file, whole, unless its content has this SHA-256.
+  case wholeUnlessEqual(SenderFile, digest: [UInt8])
   /// The end of a file that went in segments.
   case finish(SenderFile)
 }
@@ -47,11 +49,11 @@ extension SenderTask {
   /// Tasks with the same number go through the same lane.
   fileprivate var affinity: UInt32 {
     switch self {
-    case .whole(_, let directory, _, _): directory
+    case .whole(_, let directory, _): directory
     case .segment(let file, let sums), .rolling(let file, let sums, _, _):
       file.request &+ sums.segment
     case .resend(let file, let segment): file.request &+ segment
-    case .wholeAnew(let file), .finish(let file): file.request
+    case .wholeAnew(let file), .wholeUnlessEqual(let file, _), .finish(let file): file.request
     }
   }
 }

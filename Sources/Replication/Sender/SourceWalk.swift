@@ -52,7 +52,8 @@ final class SourceWalk {
   }
 
   private func walkOne() throws {
-    guard let listing = try walk.next() else { return try completeWalk() }
+    guard let listing = try builder.activity.busy({ () throws(TreeError) in try walk.next() })
+    else { return try completeWalk() }
     let digest = digester.digest(listing)
     treeDigester.add(path: listing.path, digest: digest)
     state.count(listing)

@@ -13,6 +13,8 @@ package enum ReplicationError: DroverError {
   case peerGone(phase: String)
   /// The peer ended the session and said why.
   case peer(FailureKind, message: String)
+  /// Nothing but heartbeats came for the time allowed.
+  case stalled(seconds: Double)
   case emptySource(root: String)
   case root(path: String, reason: String)
   case tree(TreeError)
@@ -26,7 +28,7 @@ package enum ReplicationError: DroverError {
     switch self {
     case .violation, .digestMismatch, .unproven, .undoDamaged: .corrupt
     case .version: .unsupported
-    case .peerGone: .unreachable
+    case .peerGone, .stalled: .unreachable
     case .peerLeft: .failed
     case .peer(let kind, _): kind
     case .emptySource: .refused
@@ -43,13 +45,15 @@ package enum ReplicationError: DroverError {
       "the peer speaks version \(theirs) of the protocol, this side \(WireLimits.version)"
     case .peerLeft: "the peer closed the connection before the session began"
     case .peerGone(let phase): "the other side ended the connection \(phase)"
+    case .stalled(let seconds):
+      "the session has not got on for \(Int(seconds)) s, though the peer is alive"
     case .peer(_, let message): "the other side: \(message)"
     case .emptySource(let root): "\(root) is empty, the destination is not: nothing was changed"
     case .root(let path, let reason): "\(path): \(reason)"
     case .tree(let error): error.message
     case .file(let error, let path):
       "\(printable(path)): \(PlatformError.reason(of: error.errno)) (\(error.call))"
-    case .digestMismatch: "the receiver confirmed another tree than the one that was sent"
+    case .digestMismatch: "the receiver confirmed another content than the one that was sent"
     case .unproven(let path): "\(printable(path)): what was rebuilt is not what the sender has"
     case .undoDamaged(let path, let reason): "\(path): damaged undo journal: \(reason)"
     }
@@ -58,6 +62,7 @@ package enum ReplicationError: DroverError {
   package var hint: String? {
     switch self {
     case .emptySource: "If the source is meant to be empty, say --allow-empty-source."
+    case .stalled: "Look at the other side: its disk or its file system may be stuck."
     case .version: "Run the same version of drover on both sides."
     case .tree(let error): error.hint
     case .file(let error, _): error.hint

@@ -31,6 +31,7 @@ package struct SendOptions: Sendable {
   package var itemizeChanges = false
   /// Let an empty source empty a filled destination.
   package var allowEmptySource = false
+  package var patience = Patience()
 
   package init(root: String) { self.root = root }
 }
@@ -42,6 +43,7 @@ package struct ReceiveOptions: Sendable {
   package var root: String
   /// Where the undo journal of a block device stands; nil for the default.
   package var undoDirectory: String?
+  package var patience = Patience()
 
   package init(root: String) { self.root = root }
 }

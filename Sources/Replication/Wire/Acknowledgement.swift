@@ -1,6 +1,7 @@
 import FileTree
 
-/// The receiver's word that everything is durable: the tree's digest and what was done.
+/// The receiver's word that everything is durable: the digest of the tree, or of the proofs of a
+/// volume's segments, and what was done.
 ///
 /// Body: digest 32 · created u64 · deleted u64 · attributes changed u64 · transferred files u64 ·
 /// matched bytes u64 · applying seconds as a count of milliseconds u64.

@@ -18,6 +18,8 @@ struct FileEnd {
     case changed = 1
     case unreadable = 2
     case vanished = 3
+    /// The content is the one whose digest came with the request; nothing of it was sent.
+    case equal = 4
   }
 
   var outcome: Outcome
@@ -34,6 +36,12 @@ struct FileEnd {
     modifiedSeconds = status.modifiedSeconds
     modifiedNanoseconds = status.modifiedNanoseconds
     self.hash = hash
+  }
+
+  /// The end of a file of which nothing was sent.
+  init(_ outcome: Outcome, _ status: SourceStatus) {
+    self.init(status, isUnchanged: true, hash: 0)
+    self.outcome = outcome
   }
 
   func encode(_ writer: inout PointerWriter) {

@@ -11,6 +11,8 @@ final class RecordBuilder {
   private let timer: StageTimer?
   private var compressor: LaneCompressor?
   private var buffer: PooledBuffer?
+  /// Where the thread of this builder tells that it works.
+  var activity: SessionActivity { output.activity }
   /// Called before a record is handed over; the control lane waits for its credit here.
   var beforeSend: (() throws -> Void)?
 

@@ -6,6 +6,8 @@ import Transport
 /// The writing side of a session: one thread that takes records from all builders and writes them.
 final class RecordOutput: @unchecked Sendable {
   let pool: BufferPool
+  let activity = SessionActivity()
+  private var lastSteps: UInt64 = 0
   private let stream: any ByteStream
   private let channel: BoundedChannel<Record>
   private let control: CompressionControl?
@@ -48,12 +50,14 @@ final class RecordOutput: @unchecked Sendable {
       let deadline = MonotonicTime.now().advanced(bySeconds: RecordOutput.pingSeconds)
       let (record, timedOut) = try channel.receive(until: deadline, timer: timer)
       if timedOut {
-        try writePing()
+        try writeHeartbeat()
         continue
       }
       guard let record else { return }
       try write(record)
       pool.giveBack(record.buffer)
+      activity.step()
+      lastSteps = activity.stepCount
     }
   }
 
@@ -106,7 +110,13 @@ final class RecordOutput: @unchecked Sendable {
     }
   }
 
-  private func writePing() throws { try writeFrame(.ping, []) }
+  /// Says that this end is alive, and whether it has got on or is in a call that lasts.
+  private func writeHeartbeat() throws {
+    let steps = activity.stepCount
+    defer { lastSteps = steps }
+    let type: FrameType = steps != lastSteps ? .working : activity.isBusy ? .busy : .ping
+    try writeFrame(type, [])
+  }
 
   /// Tells the peer why this end gives up, unless the connection itself is what failed. A record
   /// under way is complete by now: this is the thread that writes.

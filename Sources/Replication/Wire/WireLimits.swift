@@ -13,6 +13,8 @@ package enum WireLimits {
   static let laneCountMax = 8
   /// File requests that the receiver may have open.
   static let requestCountMax = 4096
+  /// Bytes of listings that open requests of the receiver may hold on to.
+  static let requestWeightMax = 32 << 20
   /// Delta segments that the receiver may have open.
   static let segmentCountMax = 16
   /// Directories announced and not yet decided.
@@ -20,6 +22,13 @@ package enum WireLimits {
   /// Bytes of listings that the sender keeps for directories not yet closed.
   static let listingWeightMax = 16 << 20
   static let messageBytesMax = 4096
+  /// Time without progress after which a session ends; see ``Patience``.
+  package static let stallSecondsMax = 3600.0
+  /// The same while an end says that it is in one long call.
+  package static let busySecondsMax = 86_400.0
+  /// Bytes of listings that the receiver keeps of its own directories until the sender's have come;
+  /// one larger directory goes alone.
+  static let localListingWeightMax = 16 << 20
 }
 
 /// What a frame is. A record holds whole frames: u32 little-endian, low 24 bits the length of the
@@ -51,8 +60,11 @@ enum FrameType: UInt8 {
   case item = 42
   case warning = 43
   case acknowledgement = 44
+  case contentDigest = 45
   // Both directions
   case ping = 60
   case abort = 61
   case goodbye = 62
+  case working = 63
+  case busy = 64
 }

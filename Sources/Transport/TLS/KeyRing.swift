@@ -1,5 +1,5 @@
 import Glibc
-import Platform
+package import Platform
 
 /// A pre-shared key and the name by which both ends know it.
 package struct PreSharedKey: Sendable {
