@@ -27,7 +27,7 @@ package struct SealingKey: Sendable, Equatable {
   }
 
   /// A fresh key from the kernel's random numbers.
-  package static func random() -> SealingKey {
+  package static func generated() -> SealingKey {
     SealingKey(
       encryption: SecureRandom.bytes(encryptionByteCount),
       macK: SecureRandom.bytes(macByteCount), macR: SecureRandom.bytes(macByteCount))

@@ -4,8 +4,8 @@ extension FileIO {
   /// Offset, length and memory of direct writes: the largest logical block of disks in use.
   package static let directAlignment = 4096
 
-  /// A second descriptor of an open file for writes past the page cache (`O_DIRECT`); negative where
-  /// that cannot be had.
+  /// A second descriptor of an open file for writes past the page cache (`O_DIRECT`); negative
+  /// where that cannot be had.
   package static func openDirectly(_ descriptor: Int32) -> Int32 {
     let flags = O_WRONLY | O_CLOEXEC | FileSystem.openDirect
     return retryingOnInterrupt { open("/proc/self/fd/\(descriptor)", flags) }

@@ -149,9 +149,9 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   }
 
   @Test func everyPartOfAKeyCounts() throws {
-    let key = SealingKey.random()
+    let key = SealingKey.generated()
     let bytes = try sealed(Array("twenty bytes of text".utf8), with: Sealer(key))
-    let other = SealingKey.random()
+    let other = SealingKey.generated()
     for wrong in [
       SealingKey(encryption: key.encryption, macK: other.macK, macR: key.macR),
       SealingKey(encryption: key.encryption, macK: key.macK, macR: other.macR),
@@ -217,7 +217,7 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   }
 
   @Test func keysOfOtherLengthsAreRefused() throws {
-    let good = SealingKey.random()
+    let good = SealingKey.generated()
     let short = [UInt8](repeating: 1, count: 15)
     for key in [
       SealingKey(encryption: short, macK: good.macK, macR: good.macR),
@@ -230,7 +230,7 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   }
 
   @Test func aKeyIsNotPrinted() {
-    let key = SealingKey.random()
+    let key = SealingKey.generated()
     var dumped = ""
     dump(key, to: &dumped)
     for text in [String(describing: key), String(reflecting: key), "\([key])", dumped] {

@@ -2,8 +2,8 @@ import Glibc
 
 /// A pack that is being filled in memory: sealed blobs one behind the other.
 ///
-/// The memory is reserved once and touched as it is filled; it is reused from pack to pack. Confined
-/// to whoever holds it.
+/// The memory is reserved once and touched as it is filled; it is reused from pack to pack.
+/// Confined to whoever holds it.
 final class PackBuffer: @unchecked Sendable {
   let type: BlobType
   private let memory: UnsafeMutableRawBufferPointer

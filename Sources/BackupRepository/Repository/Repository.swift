@@ -43,7 +43,8 @@ package final class Repository: Sendable {
   /// The names of all files of a kind, with their sizes, in order. Other things that lie around are
   /// passed over.
   package func list<Role: FileRole>(
-    _ role: Identifier<Role>.Type, _ visit: (Identifier<Role>, Int64) throws(RepositoryError) -> Void
+    _ role: Identifier<Role>.Type,
+    _ visit: (Identifier<Role>, Int64) throws(RepositoryError) -> Void
   ) throws(RepositoryError) {
     var failure: RepositoryError?
     do throws(ObjectStoreError) {

@@ -114,7 +114,8 @@ package final class RepositoryCodec {
 
   // MARK: Blobs
 
-  /// Compresses a blob where that helps and seals it, into memory that is valid until the next call.
+  /// Compresses a blob where that helps and seals it, into memory that is valid until the next
+  /// call.
   ///
   /// `plaintextLength` is 0 when the blob is stored as it is, as the index writes it.
   package func sealBlob(
@@ -181,8 +182,8 @@ package final class RepositoryCodec {
 
 /// Bounds on what a repository may make this program hold.
 package enum RepositoryLimits {
-  /// Largest blob that is read. Data blobs have at most 8 MiB; trees of directories with millions of
-  /// entries more.
+  /// Largest blob that is read. Data blobs have at most 8 MiB; trees of directories with millions
+  /// of entries more.
   package static let blobByteCountMax = NodeLimits.treeByteCountMax
   /// Largest index, snapshot or lock file as it is stored.
   package static let unpackedByteCountMax = 256 << 20

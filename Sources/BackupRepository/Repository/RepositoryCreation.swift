@@ -23,7 +23,7 @@ extension Repository {
     options: RepositoryOptions = RepositoryOptions(), now: GoTime
   ) throws(RepositoryError) -> Repository {
     try requireEmpty(store)
-    let key = SealingKey.random()
+    let key = SealingKey.generated()
     let polynomial: String
     do throws(ChunkingError) {
       polynomial =
