@@ -103,7 +103,7 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   @Test(arguments: [0, 1, 15, 16, 17, 100, 4096, (128 << 10) - 1, 128 << 10, (128 << 10) + 1])
   func roundTrips(count: Int) throws {
     var generator = SeededGenerator(seed: UInt64(count))
-    let sealer = try Sealer(.random())
+    let sealer = try Sealer(.generated())
     for _ in 0..<3 {
       let plaintext = generator.bytes(count)
       let bytes = try sealed(plaintext, with: sealer)
@@ -113,7 +113,7 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   }
 
   @Test func worksInPlace() throws {
-    let sealer = try Sealer(.random())
+    let sealer = try Sealer(.generated())
     var generator = SeededGenerator(seed: 3)
     let plaintext = generator.bytes(300_000)
     var memory = [UInt8](repeating: 0, count: 16) + plaintext + [UInt8](repeating: 0, count: 16)
@@ -131,7 +131,7 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
 
   @Test(arguments: [0, 5, 100])
   func damageOfAnyBitIsRefused(count: Int) throws {
-    let sealer = try Sealer(.random())
+    let sealer = try Sealer(.generated())
     let bytes = try sealed([UInt8](repeating: 0x5a, count: count), with: sealer)
     for index in bytes.indices {
       for bit in 0..<8 {
@@ -165,7 +165,7 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   }
 
   @Test func nothingIsWrittenWithoutProof() throws {
-    let sealer = try Sealer(.random())
+    let sealer = try Sealer(.generated())
     var bad = try sealed([1, 2, 3, 4], with: sealer)
     bad[17] ^= 1
     var output: [UInt8] = [9, 9, 9, 9]
@@ -178,7 +178,7 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   }
 
   @Test func aNonceOfZerosIsRefused() throws {
-    let sealer = try Sealer(.random())
+    let sealer = try Sealer(.generated())
     var output = [UInt8](repeating: 0, count: 35)
     try [UInt8]([1, 2, 3]).withUnsafeBytes { input in
       try output.withUnsafeMutableBytes { try sealer.sealAfterNonce(input, into: $0) }
@@ -187,13 +187,13 @@ func opened(_ bytes: [UInt8], with sealer: Sealer) throws -> [UInt8] {
   }
 
   @Test func noncesDiffer() throws {
-    let sealer = try Sealer(.random())
+    let sealer = try Sealer(.generated())
     let nonces = try (0..<100).map { _ in Array(try sealed([7], with: sealer).prefix(16)) }
     #expect(Set(nonces).count == 100)
   }
 
   @Test func sizesThatDoNotFitAreRefused() throws {
-    let sealer = try Sealer(.random())
+    let sealer = try Sealer(.generated())
     for count in 0..<32 {
       #expect(throws: CryptographyError.sealedTooShort(byteCount: count)) {
         try opened([UInt8](repeating: 1, count: count), with: sealer)
