@@ -60,6 +60,11 @@ package enum FileSystem {
     _ = drover_sync_file_range_start(descriptor, offset, length)
   }
 
+  /// Lets go of the clean pages of a file.
+  package static func forgetPages(_ descriptor: Int32) {
+    _ = drover_fadvise_dontneed(descriptor, 0, 0)
+  }
+
   package static func adviseSequential(_ descriptor: Int32) {
     _ = drover_fadvise_sequential(descriptor)
   }

@@ -145,6 +145,23 @@ import Testing
         source: bench.source, destination: mount.path, options: ["--exclude=/lost+found"]) == "")
   }
 
+  /// The disk fails after the file system has accepted the data: only the end of the run can tell.
+  @Test func writeBackThatFailsIsOne() throws {
+    var bench = try ReplicationBench()
+    let mount = try LoopMount(.ext4, sizeBytes: 256 << 20, backingBytesMax: 48 << 20)
+    bench.run.destination = mount.path
+    var random = SeededGenerator(seed: 43)
+    for index in 0..<160 {
+      try bench.write(bench.source, "file-\(index)", random.bytes(512 << 10))
+    }
+    let outcome = try bench.run.run()
+    #expect(outcome.sendStatus == 1, "\(outcome.outputText)")
+    #expect(outcome.receiveStatus == 1, "\(outcome.outputText)")
+    #expect(
+      outcome.outputText.contains("Input/output error")
+        || outcome.outputText.contains("Read-only file system"), "\(outcome.outputText)")
+  }
+
   @Test func readOnlyTargetIsOne() throws {
     var bench = try ReplicationBench()
     let mount = try LoopMount(.ext4, sizeBytes: 16 << 20)

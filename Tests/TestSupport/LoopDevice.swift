@@ -53,12 +53,24 @@ package final class LoopMount: Sendable {
   /// The mount point, absolute.
   package let path: String
   private let directory: TemporaryDirectory
+  /// Where the image lies when that is a small `tmpfs`.
+  private let memory: String?
 
-  /// Makes and mounts a file system of `sizeBytes`, raised to the smallest possible size.
-  package init(_ kind: FileSystem, sizeBytes: Int, options: [String] = []) throws {
+  /// Makes and mounts a file system of `sizeBytes`, raised to the smallest possible size. With
+  /// `backingBytesMax` the disk below fails all writes beyond so many bytes.
+  package init(
+    _ kind: FileSystem, sizeBytes: Int, options: [String] = [], backingBytesMax: Int? = nil
+  ) throws {
     directory = try TemporaryDirectory()
-    let image = directory.path("image")
     path = try directory.makeDirectory("mount")
+    if let backingBytesMax {
+      let small = try directory.makeDirectory("memory")
+      try runChecked("mount", ["-t", "tmpfs", "-o", "size=\(backingBytesMax)", "tmpfs", small])
+      memory = small
+    } else {
+      memory = nil
+    }
+    let image = memory.map { "\($0)/image" } ?? directory.path("image")
     let size = max(sizeBytes, kind.sizeBytesMin)
     try runChecked("truncate", ["--size", "\(size)", image])
     let quiet = kind == .ext4 ? ["-q", "-F", "-m", "0", "-b", "4096"] : ["-q", "-f"]
@@ -68,6 +80,11 @@ package final class LoopMount: Sendable {
   }
 
   deinit {
+    unmount(path)
+    if let memory { unmount(memory) }
+  }
+
+  private func unmount(_ path: String) {
     do {
       if try runProcess("umount", [path]).status != 0 {
         try runChecked("umount", ["--lazy", path])

@@ -16,6 +16,7 @@ final class FileRebuild: @unchecked Sendable {
   let basisSizeBytes: Int64
   private let lock = Lock()
   private var basis: SharedDescriptor?
+  private var isBasisSparse = false
   private var target: SharedDescriptor?
   private(set) var temporaryName: String?
   private(set) var directTarget: DirectTarget?
@@ -103,6 +104,7 @@ final class FileRebuild: @unchecked Sendable {
       throw PlatformError("fstat", printable(basisName), errno: ESTALE)
     }
     self.basis = basis
+    isBasisSparse = FileIO.prepareForSparseReading(raw)
     if isInPlace {
       target = basis
       undo = try UndoJournal(
@@ -125,6 +127,16 @@ final class FileRebuild: @unchecked Sendable {
   }
 
   var basisDescriptor: Int32 { basis?.raw ?? -1 }
+
+  /// Reads the basis; gives less than asked for only at its end.
+  func readBasis(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws(PlatformError) -> Int {
+    isBasisSparse
+      ? try FileIO.readAroundHoles(basisDescriptor, into: buffer, at: offset)
+      : try FileIO.read(basisDescriptor, into: buffer, at: offset)
+  }
+
   var targetDescriptor: Int32 { target?.raw ?? -1 }
 
   // MARK: Segments
@@ -346,7 +358,7 @@ final class FileRebuild: @unchecked Sendable {
     while offset < range.upperBound {
       let count = Int(min(Int64(buffer.count), range.upperBound - offset))
       let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-      let read = try FileIO.read(basisDescriptor, into: piece, at: offset)
+      let read = try readBasis(into: piece, at: offset)
       if read == 0 { return }
       try FileIO.write(
         targetDescriptor, UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset)

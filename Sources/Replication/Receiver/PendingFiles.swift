@@ -38,12 +38,17 @@ final class PendingFile: Sendable {
 }
 
 /// The open requests of a receiver. At most ``WireLimits/requestCountMax``; asking blocks beyond.
+///
+/// Who had to wait goes on when half of the requests are answered, not when one is: requests then
+/// travel by hundreds in a record, and the threads at both ends do not wake each other for every
+/// file.
 final class PendingFiles: @unchecked Sendable {
   private let lock = Lock()
   private let changed: Condition
   private var files: [UInt32: PendingFile] = [:]
   private var next: UInt32 = 0
   private var failed = false
+  private static let resumeCount = WireLimits.requestCountMax / 2
 
   init() { changed = Condition(lock) }
 
@@ -55,7 +60,7 @@ final class PendingFiles: @unchecked Sendable {
       try beforeWait()
       lock.lock()
       let start = MonotonicTime.now()
-      while files.count >= WireLimits.requestCountMax, !failed { changed.wait() }
+      while files.count > PendingFiles.resumeCount, !failed { changed.wait() }
       timer?.addOutputWait(since: start)
     }
     defer { lock.unlock() }
@@ -77,7 +82,7 @@ final class PendingFiles: @unchecked Sendable {
   func remove(_ file: PendingFile) {
     lock.withLock {
       files[file.request] = nil
-      changed.broadcast()
+      if files.isEmpty || files.count == PendingFiles.resumeCount { changed.broadcast() }
     }
   }
 

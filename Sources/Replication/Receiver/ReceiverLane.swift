@@ -21,8 +21,8 @@ final class ReceiverLane {
 
   init(
     channel: BoundedChannel<Record>, pool: BufferPool, builder: RecordBuilder,
-    completion: FileCompletion, gate: SegmentGate, writer: TreeWriter?, scratch: TreeScratch,
-    keys: SessionKeys, timer: StageTimer
+    completion: FileCompletion, gate: SegmentGate, writer: TreeWriter?,
+    writeBehind: WriteBehind, scratch: TreeScratch, keys: SessionKeys, timer: StageTimer
   ) throws {
     self.channel = channel
     self.pool = pool
@@ -33,7 +33,8 @@ final class ReceiverLane {
     self.timer = timer
     unpacker = try LaneUnpacker()
     assembly = try SegmentAssembly(keys: keys, scratch: scratch)
-    whole = try WholeFileWriter(completion: completion, builder: builder, writer: writer)
+    whole = try WholeFileWriter(
+      completion: completion, builder: builder, writer: writer, writeBehind: writeBehind)
     signatures = RollingSignature(builder: builder)
   }
 

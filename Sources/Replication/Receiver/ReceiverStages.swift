@@ -21,6 +21,7 @@ final class ReceiverStages: @unchecked Sendable {
   private let dataPool: BufferPool
   private let lanes: [BoundedChannel<Record>]
   private let writing: Countdown
+  private let writeBehind = WriteBehind()
 
   init(
     greeting: SenderGreeting, target: Target, keys: SessionKeys, output: RecordOutput,
@@ -35,8 +36,8 @@ final class ReceiverStages: @unchecked Sendable {
     dataPool = BufferPool(
       sizeBytes: WireLimits.recordWireSizeMax, countMax: 6 * greeting.laneCount + 4)
     writing = Countdown(lanes.count + 1)
-    let (pending, gate, deltas, control, pool, lanes, writing) = (
-      pending, gate, deltas, control, dataPool, lanes, writing
+    let (pending, gate, deltas, control, pool, lanes, writing, writeBehind) = (
+      pending, gate, deltas, control, dataPool, lanes, writing, writeBehind
     )
     latch.onFailure {
       pending.fail()
@@ -46,6 +47,7 @@ final class ReceiverStages: @unchecked Sendable {
       pool.fail()
       for lane in lanes { lane.fail() }
       writing.fail()
+      writeBehind.fail()
     }
   }
 
@@ -53,14 +55,16 @@ final class ReceiverStages: @unchecked Sendable {
     threads.startReader { try self.read(stream) }
     let scratch = TreeScratch(directory: SharedDescriptor(owning: dup(scratchDirectory)))
     let completion = FileCompletion(state: state, pending: pending)
+    let writeBehind = writeBehind
+    threads.start("write behind") { writeBehind.run() }
     for lane in lanes {
       let timer = StageTimer("write")
       threads.start("write", timer: timer) {
         let builder = RecordBuilder(lane: 0, output: self.output, timer: timer)
         try ReceiverLane(
           channel: lane, pool: self.dataPool, builder: builder, completion: completion,
-          gate: self.gate, writer: self.makeWriter(builder), scratch: scratch, keys: self.keys,
-          timer: timer
+          gate: self.gate, writer: self.makeWriter(builder), writeBehind: writeBehind,
+          scratch: scratch, keys: self.keys, timer: timer
         ).run()
         try builder.flush()
         self.writing.countDown()
@@ -229,6 +233,7 @@ final class ReceiverStages: @unchecked Sendable {
     deltas.close()
     for lane in lanes { lane.close() }
     try writing.wait()
+    writeBehind.close()
   }
 
   // MARK: Volumes

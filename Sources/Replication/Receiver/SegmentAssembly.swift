@@ -219,7 +219,7 @@ final class SegmentAssembly {
         continue
       }
       let piece = UnsafeMutableRawBufferPointer(rebasing: block[inBlock..<inBlock + count])
-      let read = try FileIO.read(rebuild.basisDescriptor, into: piece, at: position)
+      let read = try rebuild.readBasis(into: piece, at: position)
       guard read == count else {
         throw ReplicationError.violation("more of the basis than there is")
       }

@@ -155,8 +155,7 @@ final class SignatureStage {
   ) throws -> Range<Int> {
     let count = min(buffer.count, layout.basisSize - start)
     let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-    let read = try FileIO.read(
-      rebuild.basisDescriptor, into: piece, at: layout.start + Int64(start))
+    let read = try rebuild.readBasis(into: piece, at: layout.start + Int64(start))
     if read < count {
       UnsafeMutableRawBufferPointer(rebasing: piece[read...]).initializeMemory(
         as: UInt8.self, repeating: 0)

@@ -23,13 +23,18 @@ final class WholeFileWriter {
   private let completion: FileCompletion
   private let builder: RecordBuilder
   private let writer: TreeWriter?
+  private let writeBehind: WriteBehind
   private var open: [UInt32: Assembly] = [:]
   private let staged = StagedWriter()
 
-  init(completion: FileCompletion, builder: RecordBuilder, writer: TreeWriter?) throws {
+  init(
+    completion: FileCompletion, builder: RecordBuilder, writer: TreeWriter?,
+    writeBehind: WriteBehind
+  ) throws {
     self.completion = completion
     self.builder = builder
     self.writer = writer
+    self.writeBehind = writeBehind
   }
 
   private func tree(_ file: PendingFile) throws -> (TreeWriter, DirectoryListing) {
@@ -86,7 +91,7 @@ final class WholeFileWriter {
       throw ReplicationError.file(error, path: file.path)
     }
     completion.state.received(literal: Int64(bytes.count), matched: 0)
-    try commit(file, end, descriptor.raw, temporary, parent)
+    try commit(file, end, descriptor, temporary, parent)
   }
 
   /// A piece of a larger file.
@@ -138,17 +143,19 @@ final class WholeFileWriter {
       throw ReplicationError.file(error, path: file.path)
     }
     let parent = try writer.directories.descriptor(of: listing.path)
-    try commit(file, end, assembly.descriptor.raw, assembly.temporary, parent)
+    try commit(file, end, assembly.descriptor, assembly.temporary, parent)
   }
 
   private func commit(
-    _ file: PendingFile, _ end: FileEnd, _ descriptor: Int32, _ temporary: String, _ parent: Int32
+    _ file: PendingFile, _ end: FileEnd, _ descriptor: SharedDescriptor, _ temporary: String,
+    _ parent: Int32
   ) throws {
     let (writer, listing) = try tree(file)
     let entry = completion.finalEntry(file, end, tell: builder)
     func path() -> [UInt8] { file.path }
-    writer.attributes.apply(entry, in: listing, to: descriptor, path: path)
+    writer.attributes.apply(entry, in: listing, to: descriptor.raw, path: path)
     try writer.rename(parent, temporary, to: listing.cName(of: entry), path: path)
+    writeBehind.add(descriptor)
     try completion.done(file, tell: builder)
   }
 }

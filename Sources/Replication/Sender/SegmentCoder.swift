@@ -142,7 +142,7 @@ final class SegmentCoder {
   private func read(
     _ source: OpenSource, into target: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws {
-    let count = try FileIO.read(source.descriptor, into: target, at: offset)
+    let count = try source.read(into: target, at: offset)
     if count < target.count {
       UnsafeMutableRawBufferPointer(rebasing: target[count...]).initializeMemory(
         as: UInt8.self, repeating: 0)

@@ -56,6 +56,9 @@ final class SenderFile: @unchecked Sendable {
     lock.withLock {
       if let opened { return opened }
       let result = OpenSource.open(path, in: root)
+      if case .success(let source) = result {
+        source.isSparse = FileIO.prepareForSparseReading(source.descriptor)
+      }
       opened = result
       return result
     }
@@ -66,6 +69,8 @@ final class SenderFile: @unchecked Sendable {
 final class OpenSource: @unchecked Sendable {
   let descriptor: Int32
   let status: SourceStatus
+  /// Prepared for reading around holes; set before the file is shared.
+  fileprivate var isSparse = false
 
   private init(descriptor: Int32, status: SourceStatus) {
     self.descriptor = descriptor
@@ -73,6 +78,15 @@ final class OpenSource: @unchecked Sendable {
   }
 
   deinit { close(descriptor) }
+
+  /// Gives less than asked for only at the end.
+  func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
+  ) throws(PlatformError) -> Int {
+    isSparse
+      ? try FileIO.readAroundHoles(descriptor, into: buffer, at: offset)
+      : try FileIO.read(descriptor, into: buffer, at: offset)
+  }
 
   static func open(_ path: [UInt8], in root: SourceRoot) -> Result<OpenSource, PlatformError> {
     let raw = root.openFile(path)
