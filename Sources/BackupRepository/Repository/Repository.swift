@@ -11,6 +11,8 @@ package final class Repository: Sendable {
   package let keyID: KeyID
   /// Where local caches stand; nil without one.
   package let cacheDirectory: String?
+  /// Where unnamed scratch files stand.
+  package let temporaryDirectory: String
   package let compression: CompressionMode
   let key: SealingKey
 
@@ -27,6 +29,7 @@ package final class Repository: Sendable {
     self.key = key
     self.keyID = keyID
     cacheDirectory = options.cacheDirectory
+    temporaryDirectory = options.temporaryDirectory
     compression = options.compression
   }
 
@@ -43,7 +46,8 @@ package final class Repository: Sendable {
   /// The names of all files of a kind, with their sizes, in order. Other things that lie around are
   /// passed over.
   package func list<Role: FileRole>(
-    _ role: Identifier<Role>.Type, _ visit: (Identifier<Role>, Int64) throws(RepositoryError) -> Void
+    _ role: Identifier<Role>.Type,
+    _ visit: (Identifier<Role>, Int64) throws(RepositoryError) -> Void
   ) throws(RepositoryError) {
     var failure: RepositoryError?
     do throws(ObjectStoreError) {

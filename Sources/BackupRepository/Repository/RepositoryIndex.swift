@@ -7,7 +7,7 @@ extension Repository {
   /// it have to be listed before.
   /// - Throws: `RepositoryError` of the index file that cannot be read.
   func loadIndex(
-    threadCount: Int = 2, temporaryDirectory: String = "/tmp"
+    threadCount: Int = 2, temporaryDirectory: String? = nil
   ) throws(RepositoryError) -> BlobIndex {
     let ids = try list(IndexID.self)
     var repository = [UInt8](repeating: 0, count: 32)
@@ -15,7 +15,8 @@ extension Repository {
     do throws(IndexError) {
       let loader = try IndexLoader(
         repository: repository, secret: key.encryption + key.macK,
-        cacheDirectory: cacheDirectory, temporaryDirectory: temporaryDirectory,
+        cacheDirectory: cacheDirectory,
+        temporaryDirectory: temporaryDirectory ?? self.temporaryDirectory,
         compression: version == .v1 ? .refused : .allowed, threadCount: threadCount)
       return try loader.load(ids) { id, text in
         let codec = try self.makeCodec()

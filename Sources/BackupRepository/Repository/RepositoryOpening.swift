@@ -7,6 +7,8 @@ import Platform
 package struct RepositoryOptions: Sendable {
   /// Where local caches stand; nil for none.
   package var cacheDirectory: String?
+  /// Where unnamed scratch files stand.
+  package var temporaryDirectory = "/tmp"
   package var compression = CompressionMode.auto
   /// The key to try first.
   package var keyHint: KeyID?
