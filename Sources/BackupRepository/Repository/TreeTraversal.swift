@@ -45,7 +45,7 @@ enum UsedBlobs {
 /// those that are missing there. Shared by all threads.
 final class UsedBlobSet: Sendable {
   private let index: BlobIndex
-  private let known: EntryBitmap
+  let known: EntryBitmap
   private let strangers = PendingIndex()
 
   init(_ index: BlobIndex) {
