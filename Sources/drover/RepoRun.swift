@@ -146,7 +146,7 @@ final class RepoRun: Sendable {
   ) throws -> (snapshot: StoredSnapshot, subfolder: String?) {
     let reference = try SnapshotReference(parsing: text)
     let found = try SnapshotChoice.find(
-      reference, in: snapshots.map(\.forRetention), filter: filter)
+      reference, in: snapshots.map(RetentionSnapshot.init), filter: filter)
     guard let snapshot = snapshots.first(where: { $0.id == found.id }) else {
       preconditionFailure("a chosen snapshot is one of those given")
     }

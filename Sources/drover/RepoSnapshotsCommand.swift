@@ -56,7 +56,7 @@ struct RepoSnapshotsCommand: ParsableCommand {
   private func selected(
     _ run: RepoRun, _ all: [StoredSnapshot]
   ) throws -> [StoredSnapshot] {
-    guard !references.isEmpty else { return all.filter { choice.filter.matches($0.forRetention) } }
+    guard !references.isEmpty else { return all.filter { choice.filter.matches(RetentionSnapshot($0)) } }
     var wanted: Set<SnapshotID> = []
     for reference in references {
       do {
@@ -82,7 +82,7 @@ struct RepoSnapshotsCommand: ParsableCommand {
     var groups: [(SnapshotGroupKey?, [StoredSnapshot])] = []
     var numbers: [String: Int] = [:]
     for snapshot in snapshots {
-      let key = SnapshotGroupKey(snapshot.forRetention, by: grouping)
+      let key = SnapshotGroupKey(RetentionSnapshot(snapshot), by: grouping)
       let name = String(decoding: RepoSnapshotsCommand.json(key).encoded(), as: UTF8.self)
       if let number = numbers[name] {
         groups[number].1.append(snapshot)

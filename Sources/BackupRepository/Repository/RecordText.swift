@@ -70,15 +70,3 @@ extension FileMode {
     FileMode(rawValue: rawValue | FileMode(type, permissions: 0).rawValue).text
   }
 }
-
-extension StoredSnapshot {
-  /// What selection and retention look at.
-  package var forRetention: RetentionSnapshot {
-    RetentionSnapshot(
-      id: id,
-      time: CivilTime(
-        seconds: record.time.seconds, nanoseconds: Int32(record.time.nanoseconds),
-        zoneOffsetSeconds: record.time.zoneOffsetSeconds),
-      hostname: record.hostname, paths: record.paths, tags: record.tags)
-  }
-}

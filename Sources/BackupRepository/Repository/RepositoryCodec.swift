@@ -184,6 +184,8 @@ package enum RepositoryLimits {
   /// Largest blob that is read. Data blobs have at most 8 MiB; trees of directories with millions of
   /// entries more.
   package static let blobByteCountMax = NodeLimits.treeByteCountMax
+  /// Largest sealed blob.
+  static let sealedBlobByteCountMax = Int64(blobByteCountMax + Sealer.overheadByteCount)
   /// Largest index, snapshot or lock file as it is stored.
   package static let unpackedByteCountMax = 256 << 20
   /// Largest pack that is read whole; restic writes at most 128 MiB and a blob more.

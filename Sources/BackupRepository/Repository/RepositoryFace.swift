@@ -40,13 +40,7 @@ package final class RepositoryInspection {
 
   /// The JSON of a key file: what is secret in it is sealed.
   package func keyFile(_ id: KeyID) throws(RepositoryError) -> [UInt8] {
-    do throws(ObjectStoreError) {
-      return try repository.store.load(
-        try ObjectKey(RepositoryLayout.path(of: id)), sizeBytesMax: KeyFile.sizeBytesMax)
-    } catch {
-      if error.kind == .notFound { throw .missing(.key, place: id.short) }
-      throw .store(error)
-    }
+    try repository.loadKeyFile(id)
   }
 
   /// The JSON of the master key, in clear: whoever has it can read the whole repository.

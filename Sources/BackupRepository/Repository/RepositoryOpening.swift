@@ -91,6 +91,17 @@ extension Repository {
     throw .wrongKey(place: store.description, keyCount: ids.count)
   }
 
+  /// The bytes of a key file.
+  func loadKeyFile(_ id: KeyID) throws(RepositoryError) -> [UInt8] {
+    let path = try path(id)
+    do throws(ObjectStoreError) {
+      return try store.load(path, sizeBytesMax: KeyFile.sizeBytesMax)
+    } catch {
+      if error.kind == .notFound { throw .missing(.key, place: id.short) }
+      throw .store(error)
+    }
+  }
+
   /// nil when the password is not the key's.
   private static func masterKey(
     _ store: any ObjectStore, _ id: KeyID, password: [UInt8]
