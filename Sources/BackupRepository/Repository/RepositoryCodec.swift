@@ -117,8 +117,10 @@ package final class RepositoryCodec {
   /// Compresses a blob where that helps and seals it, into memory that is valid until the next call.
   ///
   /// `plaintextLength` is 0 when the blob is stored as it is, as the index writes it.
+  /// `keepsLongerFrame` keeps a frame that is longer than the blob: for trees, because restic's prune
+  /// stores those anew that are not compressed.
   package func sealBlob(
-    _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool
+    _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool, keepsLongerFrame: Bool = false
   ) throws(RepositoryError) -> (sealed: UnsafeRawBufferPointer, plaintextLength: UInt32) {
     guard plaintext.count <= Int(UInt32.max) - Sealer.overheadByteCount else {
       throw .tooLarge(what: "a blob of \(plaintext.count) bytes", limit: Int(UInt32.max))
@@ -129,7 +131,7 @@ package final class RepositoryCodec {
       let room = expanded.reserve(BlobCompressor.bound(plaintext.count))
       do throws(CompressionError) {
         let count = try compressor.compress(plaintext, into: room)
-        if count < plaintext.count {
+        if keepsLongerFrame || count < plaintext.count {
           content = UnsafeRawBufferPointer(rebasing: room[..<count])
           length = UInt32(plaintext.count)
         }
