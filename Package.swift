@@ -109,8 +109,8 @@ let package = Package(
       name: "drover",
       dependencies: [
         "Movers", "Control", "Manifests", "Volumes", "Supervision", "Replication",
-        "TreeComparison", "DeltaCoding", "FileTree", "Transport", "Compression", "Cryptography",
-        "Pipelines", "Platform", argumentParser,
+        "BackupRepository", "ObjectStorage", "TreeComparison", "DeltaCoding", "FileTree",
+        "Transport", "Compression", "Cryptography", "Pipelines", "Platform", argumentParser,
       ],
       swiftSettings: settings),
 

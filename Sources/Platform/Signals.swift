@@ -8,9 +8,9 @@ package enum TerminationSignals {
   /// them on a thread of its own. Called once, before other threads are started.
   ///
   /// `onFirst` runs on that thread and should ask everything to end. A second signal ends the
-  /// process with code 130 at once.
-  package static func handle(onFirst: @escaping @Sendable () -> Void) {
-    let numbers = [SIGTERM, SIGINT, SIGHUP]
+  /// process with code 130 at once. Without `hangup`, SIGHUP is left as it is.
+  package static func handle(hangup: Bool = true, onFirst: @escaping @Sendable () -> Void) {
+    let numbers = hangup ? [SIGTERM, SIGINT, SIGHUP] : [SIGTERM, SIGINT]
     var set = sigset_t()
     sigemptyset(&set)
     for number in numbers { sigaddset(&set, number) }

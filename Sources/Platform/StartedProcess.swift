@@ -46,7 +46,7 @@ package struct StartedProcess: Sendable {
   /// Waits for its end and removes it from the process table. Called once.
   package func reap() -> Ending { StartedProcess.wait(for: id) }
 
-  private static func wait(for id: Int32) -> Ending {
+  static func wait(for id: Int32) -> Ending {
     var status: Int32 = 0
     let code = retryingOnInterrupt { waitpid(id, &status, 0) }
     precondition(code == id, "a child was reaped by somebody else")
@@ -93,7 +93,7 @@ extension SharedDescriptor {
 }
 
 /// A NULL-terminated array of C strings, freed at the end of its life.
-private final class CStrings {
+final class CStrings {
   let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   private let count: Int
 

@@ -7,16 +7,17 @@ import Platform
 struct Drover: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "drover",
-    abstract: "Replicate volumes: file trees, block devices and raw images.",
+    abstract: "Replicate volumes and back them up: file trees, block devices and raw images.",
     discussion: """
       Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial (some entries could not be read or \
       applied), 4 a verification found differences, 5 refused by a guard, 6 the peer could not be \
-      authenticated, 7 the peer cannot be reached or timed out, 130 interrupted.
+      authenticated, 7 the peer cannot be reached or timed out, 130 interrupted. `drover repo` has \
+      those of restic: see its help.
       """,
     version: "drover \(droverVersion)",
     subcommands: [
-      RunCommand.self, ReplicateCommand.self, VerifyCommand.self, KeyCommand.self,
-      VersionCommand.self, MoverCommand.self,
+      RunCommand.self, ReplicateCommand.self, RepoCommand.self, VerifyCommand.self,
+      KeyCommand.self, VersionCommand.self, MoverCommand.self,
     ])
 
   static func main() {
@@ -27,12 +28,13 @@ struct Drover: ParsableCommand {
       var command = try parseAsRoot(arguments)
       try command.run()
     } catch {
-      end(with: error)
+      end(with: error, usage: arguments.first == "repo" ? RepoExitStatus.failed.rawValue : nil)
     }
   }
 
-  /// Tells the error, in its place, and ends the process with its code.
-  private static func end(with error: any Error) -> Never {
+  /// Tells the error, in its place, and ends the process with its code; `usage` is that of wrong
+  /// usage in a family of commands that has its own.
+  private static func end(with error: any Error, usage: Int32?) -> Never {
     Console.standard.flush()
     if let failure = error as? any DroverError {
       Console.standard.report(failure)
@@ -49,7 +51,8 @@ struct Drover: ParsableCommand {
     let prefix = "Error: "
     Console.standard.complain(
       message.hasPrefix(prefix) ? "drover: \(message.dropFirst(prefix.count))" : message)
-    Glibc.exit(ExitStatus(code == .validationFailure ? .usage : .failed).rawValue)
+    let isUsage = code == .validationFailure
+    Glibc.exit(isUsage ? usage ?? ExitStatus.usage.rawValue : ExitStatus.failed.rawValue)
   }
 }
 
@@ -57,6 +60,9 @@ struct Drover: ParsableCommand {
 enum SpelledOut {
   /// The arguments with the value that such an option stands for when it is alone.
   static func arguments(_ arguments: [String]) -> [String] {
+    if arguments.first == "repo" {
+      return ["repo"] + RepoArguments.spelledOut(Array(arguments.dropFirst()))
+    }
     var isOption = true
     return arguments.map { argument in
       if argument == "--" { isOption = false }

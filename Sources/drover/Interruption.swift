@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 
 /// SIGINT and SIGTERM for the work under way: the first one cancels it, a second one ends the
@@ -12,9 +13,13 @@ final class Interruption: @unchecked Sendable {
   var isInterrupted: Bool { lock.withLock { hasHappened } }
 
   /// Takes over the process's signals; called once, before other threads are started.
-  static func ofProcess() -> Interruption {
+  ///
+  /// `ignoresHangup` is for holders of repository locks: other programs ask by SIGHUP whether a
+  /// holder lives.
+  static func ofProcess(ignoresHangup: Bool = false) -> Interruption {
     let interruption = Interruption()
-    TerminationSignals.handle {
+    if ignoresHangup { signal(SIGHUP, SIG_IGN) }
+    TerminationSignals.handle(hangup: !ignoresHangup) {
       Console.standard.complain("drover: interrupted, cleaning up; once more to end at once")
       interruption.interrupt()
     }

@@ -1,7 +1,16 @@
 import Platform
-import Replication
 
-/// The line that shows on a terminal how far a session is.
+/// How far some work is.
+struct ProgressFigures: Sendable, Equatable {
+  var fileCountDone: Int64 = 0
+  var fileCountTotal: Int64 = 0
+  var sizeBytesDone: Int64 = 0
+  var sizeBytesTotal: Int64 = 0
+  /// Whether the totals grow no more.
+  var totalsAreFinal = false
+}
+
+/// The line that shows on a terminal how far some work is.
 struct ProgressLine {
   /// Weight of the past second's rate against the average so far.
   private static let smoothing = 0.3
@@ -21,7 +30,7 @@ struct ProgressLine {
 
   /// The line to draw in `columnCount` columns, or nil when the last one is too young.
   mutating func draw(
-    _ progress: SessionProgress, now: MonotonicTime, columnCount: Int
+    _ progress: ProgressFigures, now: MonotonicTime, columnCount: Int
   ) -> String? {
     if let drawn, now.seconds(since: drawn) < ProgressLine.drawIntervalSeconds { return nil }
     drawn = now
@@ -40,10 +49,10 @@ struct ProgressLine {
   }
 
   /// The parts of the line, the most important first.
-  private func parts(_ progress: SessionProgress, _ now: MonotonicTime) -> [String] {
+  private func parts(_ progress: ProgressFigures, _ now: MonotonicTime) -> [String] {
     let seconds = max(now.seconds(since: began), 0.001)
     let rate = bytesPerSecond ?? Double(progress.sizeBytesDone) / seconds
-    let more = progress.walkIsComplete ? "" : "+"
+    let more = progress.totalsAreFinal ? "" : "+"
     var parts = [
       "\(Shown.count(progress.fileCountDone))/\(Shown.count(progress.fileCountTotal))\(more) files",
       "\(Shown.bytes(Double(progress.sizeBytesDone)))"
@@ -51,7 +60,7 @@ struct ProgressLine {
       "\(Shown.bytes(rate))/s",
     ]
     let rest = Double(progress.sizeBytesTotal - progress.sizeBytesDone)
-    if progress.walkIsComplete, rate > 0, rest > 0 {
+    if progress.totalsAreFinal, rate > 0, rest > 0 {
       parts.append("\(Shown.duration(seconds: rest / rate)) left")
     } else {
       parts.append(Shown.duration(seconds: seconds))

@@ -144,7 +144,8 @@ final class SessionReport: @unchecked Sendable {
       if isDue { emit(progress.document(event: "progress")) }
     } else if drawsProgress {
       let columnCount = Terminal.columnCount(2) ?? 80
-      let text = lock.withLock { line.draw(progress, now: now, columnCount: columnCount) }
+      let figures = ProgressFigures(progress)
+      let text = lock.withLock { line.draw(figures, now: now, columnCount: columnCount) }
       if let text { console.showStatus(text) }
     } else {
       console.flush()
@@ -158,6 +159,15 @@ final class SessionReport: @unchecked Sendable {
   private func emit(_ object: JSONObject) {
     console.print(text(of: object))
     console.flush()
+  }
+}
+
+extension ProgressFigures {
+  init(_ progress: SessionProgress) {
+    self.init(
+      fileCountDone: progress.fileCountDone, fileCountTotal: progress.fileCountTotal,
+      sizeBytesDone: progress.sizeBytesDone, sizeBytesTotal: progress.sizeBytesTotal,
+      totalsAreFinal: progress.walkIsComplete)
   }
 }
 

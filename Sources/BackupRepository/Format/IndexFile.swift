@@ -27,6 +27,9 @@ package struct IndexFileWriter {
   package private(set) var blobCount = 0
   package private(set) var packCount = 0
 
+  /// An index file that lists nothing.
+  static let emptyText = Array("{\"packs\":[]}\n".utf8)
+
   package init() { start() }
 
   package var isFull: Bool { blobCount >= IndexFileWriter.blobCountFull }

@@ -1,7 +1,8 @@
 /// Who uses a repository, and whether alone.
 ///
 /// JSON without a newline at its end: `time`, `exclusive`, `hostname`, `username`, `pid`, and `uid`
-/// and `gid` unless they are zero.
+/// and `gid` unless they are zero. Drover appends a member of its own that restic passes over,
+/// `"drover":{"boot":…,"pidns":…,"start":…,"run":…}`: what tells a dead holder from a live one.
 /// Source: the restic repository format, "locks".
 package struct LockRecord: Equatable, Sendable {
   /// Largest record: names of host and user are short.
@@ -18,6 +19,8 @@ package struct LockRecord: Equatable, Sendable {
   package var processID: UInt32
   package var userID: UInt32 = 0
   package var groupID: UInt32 = 0
+  /// nil for the locks of other programs.
+  package var proof: LockProof?
 
   package init(
     time: GoTime, isExclusive: Bool, hostname: String, username: String, processID: UInt32
@@ -40,6 +43,11 @@ package struct LockRecord: Equatable, Sendable {
       username: try reader.string("username") ?? "", processID: try reader.number32("pid") ?? 0)
     userID = try reader.number32("uid") ?? 0
     groupID = try reader.number32("gid") ?? 0
+    if let proof = try reader.record("drover") {
+      self.proof = LockProof(
+        bootID: try proof.string("boot") ?? "", pidNamespace: try proof.number("pidns") ?? 0,
+        startTicks: try proof.number("start") ?? 0, run: try proof.string("run") ?? "")
+    }
   }
 
   /// The JSON to frame, seal and store.
@@ -52,6 +60,15 @@ package struct LockRecord: Equatable, Sendable {
     writer.field("pid", UInt64(processID))
     writer.field("uid", ifNotZero: userID)
     writer.field("gid", ifNotZero: groupID)
+    if let proof {
+      writer.key("drover")
+      var inner = RecordWriter()
+      inner.field("boot", proof.bootID)
+      inner.field("pidns", proof.pidNamespace)
+      inner.field("start", proof.startTicks)
+      inner.field("run", proof.run)
+      writer.json.raw(inner.finish())
+    }
     return writer.finish()
   }
 }

@@ -197,12 +197,20 @@ package enum LockRules {
     guard proof.bootID == observer.proof.bootID else {
       return lock.isInLedger && lock.hostname == observer.hostname && !lock.hostname.isEmpty
     }
-    guard proof.pidNamespace == observer.proof.pidNamespace, lock.pid > 0 else { return false }
+    guard isInSameNamespace(proof, observer), lock.pid > 0 else { return false }
     switch observer.process(lock.pid) {
     case .absent: return true
-    case .running(let startTicks): return startTicks.map { $0 != proof.startTicks } ?? false
+    case .running(let startTicks):
+      // A holder that could not read its own start has written 0.
+      guard let startTicks, proof.startTicks > 0 else { return false }
+      return startTicks != proof.startTicks
     case .unknown: return false
     }
+  }
+
+  /// A namespace of 0 is one that could not be read.
+  private static func isInSameNamespace(_ proof: LockProof, _ observer: LockObserver) -> Bool {
+    proof.pidNamespace != 0 && proof.pidNamespace == observer.proof.pidNamespace
   }
 
   /// Whether the very process that took the lock is still there: then no age matters, it may have
@@ -211,7 +219,7 @@ package enum LockRules {
     _ lock: FoundLock, _ proof: LockProof, _ observer: LockObserver
   ) -> Bool {
     guard proof.bootID == observer.proof.bootID, !proof.bootID.isEmpty,
-      proof.pidNamespace == observer.proof.pidNamespace, lock.pid > 0
+      isInSameNamespace(proof, observer), lock.pid > 0
     else { return false }
     return observer.process(lock.pid) == .running(startTicks: proof.startTicks)
   }

@@ -11,6 +11,8 @@ package final class Repository: Sendable {
   package let keyID: KeyID
   /// Where local caches stand; nil without one.
   package let cacheDirectory: String?
+  /// Where unnamed scratch files stand.
+  package let temporaryDirectory: String
   package let compression: CompressionMode
   let key: SealingKey
 
@@ -27,6 +29,7 @@ package final class Repository: Sendable {
     self.key = key
     self.keyID = keyID
     cacheDirectory = options.cacheDirectory
+    temporaryDirectory = options.temporaryDirectory
     compression = options.compression
   }
 

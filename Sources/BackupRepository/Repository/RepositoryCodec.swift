@@ -118,8 +118,10 @@ package final class RepositoryCodec {
   /// call.
   ///
   /// `plaintextLength` is 0 when the blob is stored as it is, as the index writes it.
+  /// `keepsLongerFrame` keeps a frame that is longer than the blob: for trees, because restic's prune
+  /// stores those anew that are not compressed.
   package func sealBlob(
-    _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool
+    _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool, keepsLongerFrame: Bool = false
   ) throws(RepositoryError) -> (sealed: UnsafeRawBufferPointer, plaintextLength: UInt32) {
     guard plaintext.count <= Int(UInt32.max) - Sealer.overheadByteCount else {
       throw .tooLarge(what: "a blob of \(plaintext.count) bytes", limit: Int(UInt32.max))
@@ -130,7 +132,7 @@ package final class RepositoryCodec {
       let room = expanded.reserve(BlobCompressor.bound(plaintext.count))
       do throws(CompressionError) {
         let count = try compressor.compress(plaintext, into: room)
-        if count < plaintext.count {
+        if keepsLongerFrame || count < plaintext.count {
           content = UnsafeRawBufferPointer(rebasing: room[..<count])
           length = UInt32(plaintext.count)
         }
@@ -185,6 +187,8 @@ package enum RepositoryLimits {
   /// Largest blob that is read. Data blobs have at most 8 MiB; trees of directories with millions
   /// of entries more.
   package static let blobByteCountMax = NodeLimits.treeByteCountMax
+  /// Largest sealed blob.
+  static let sealedBlobByteCountMax = Int64(blobByteCountMax + Sealer.overheadByteCount)
   /// Largest index, snapshot or lock file as it is stored.
   package static let unpackedByteCountMax = 256 << 20
   /// Largest pack that is read whole; restic writes at most 128 MiB and a blob more.

@@ -7,6 +7,8 @@ import Platform
 package struct RepositoryOptions: Sendable {
   /// Where local caches stand; nil for none.
   package var cacheDirectory: String?
+  /// Where unnamed scratch files stand.
+  package var temporaryDirectory = "/tmp"
   package var compression = CompressionMode.auto
   /// The key to try first.
   package var keyHint: KeyID?
@@ -87,6 +89,17 @@ extension Repository {
     }
     if let firstDamage { throw firstDamage }
     throw .wrongKey(place: store.description, keyCount: ids.count)
+  }
+
+  /// The bytes of a key file.
+  func loadKeyFile(_ id: KeyID) throws(RepositoryError) -> [UInt8] {
+    let path = try path(id)
+    do throws(ObjectStoreError) {
+      return try store.load(path, sizeBytesMax: KeyFile.sizeBytesMax)
+    } catch {
+      if error.kind == .notFound { throw .missing(.key, place: id.short) }
+      throw .store(error)
+    }
   }
 
   /// nil when the password is not the key's.

@@ -21,6 +21,13 @@ package struct CivilTime: Sendable, Hashable {
     self.zoneOffsetSeconds = min(max(zoneOffsetSeconds, -86_399), 86_399)
   }
 
+  /// The time that a snapshot stores.
+  package init(_ time: GoTime) {
+    self.init(
+      seconds: time.seconds, nanoseconds: Int32(time.nanoseconds),
+      zoneOffsetSeconds: time.zoneOffsetSeconds)
+  }
+
   /// A point of time that no snapshot is older than.
   package static let distantPast = CivilTime(seconds: secondsRange.lowerBound)
 
@@ -44,7 +51,7 @@ package struct CivilTime: Sendable, Hashable {
       (now.year - Int64(duration.years)) * 12 + Int64(now.month - 1) - Int64(duration.months)
     let year = floorDivide(months, 12)
     let month = Int(months - year * 12) + 1
-    let first = dayNumber(year: year, month: month, day: 1)
+    let first = CalendarTime.days(year: year, month: month, day: 1)
     let day = first + Int64(now.day - 1) - Int64(duration.days)
     let local = day * 86_400 + Int64(now.secondOfDay) - Int64(duration.hours) * 3600
     return CivilTime(
@@ -66,19 +73,11 @@ package struct CalendarFields: Sendable, Equatable {
 
   package var hour: Int { secondOfDay / 3600 }
 
-  /// Source: H. Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
   init(dayNumber: Int64, secondOfDay: Int64) {
-    let shifted = dayNumber + 719_468
-    let era = floorDivide(shifted, 146_097)
-    let dayOfEra = shifted - era * 146_097
-    let yearOfEra =
-      (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let monthFromMarch = (5 * dayOfYear + 2) / 153
-    let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-    self.year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-    self.month = Int(month)
-    self.day = Int(dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
+    let date = CalendarTime(secondsSinceEpoch: dayNumber * 86_400)
+    year = date.year
+    month = date.month
+    day = date.day
     self.secondOfDay = Int(secondOfDay)
     self.dayNumber = dayNumber
   }
@@ -88,22 +87,9 @@ package struct CalendarFields: Sendable, Equatable {
     // 1970-01-01 was a Thursday: 3 when Monday is 0.
     let weekday = floorModulo(dayNumber + 3, 7)
     let thursday = CalendarFields(dayNumber: dayNumber - weekday + 3, secondOfDay: 0)
-    let newYear = BackupRepository.dayNumber(year: thursday.year, month: 1, day: 1)
+    let newYear = CalendarTime.days(year: thursday.year, month: 1, day: 1)
     return (thursday.year, Int((thursday.dayNumber - newYear) / 7) + 1)
   }
-}
-
-/// Days since 1970-01-01 of a date; the month is 1 to 12.
-///
-/// Source: H. Hinnant, `days_from_civil`.
-func dayNumber(year: Int64, month: Int, day: Int) -> Int64 {
-  let shifted = month <= 2 ? year - 1 : year
-  let era = floorDivide(shifted, 400)
-  let yearOfEra = shifted - era * 400
-  let monthFromMarch = Int64(month > 2 ? month - 3 : month + 9)
-  let dayOfYear = (153 * monthFromMarch + 2) / 5 + Int64(day) - 1
-  let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-  return era * 146_097 + dayOfEra - 719_468
 }
 
 private func floorDivide(_ value: Int64, _ divisor: Int64) -> Int64 {
