@@ -1,5 +1,4 @@
 import Platform
-import Replication
 import Testing
 
 @testable import drover
@@ -10,13 +9,13 @@ import Testing
 
   private func progress(
     _ files: Int64, of total: Int64, _ bytes: Int64, of size: Int64, isComplete: Bool = true
-  ) -> SessionProgress {
-    var progress = SessionProgress()
+  ) -> ProgressFigures {
+    var progress = ProgressFigures()
     progress.fileCountDone = files
     progress.fileCountTotal = total
     progress.sizeBytesDone = bytes
     progress.sizeBytesTotal = size
-    progress.walkIsComplete = isComplete
+    progress.totalsAreFinal = isComplete
     return progress
   }
 
