@@ -56,7 +56,9 @@ struct RepoSnapshotsCommand: ParsableCommand {
   private func selected(
     _ run: RepoRun, _ all: [StoredSnapshot]
   ) throws -> [StoredSnapshot] {
-    guard !references.isEmpty else { return all.filter { choice.filter.matches(RetentionSnapshot($0)) } }
+    guard !references.isEmpty else {
+      return all.filter { choice.filter.matches(RetentionSnapshot($0)) }
+    }
     var wanted: Set<SnapshotID> = []
     for reference in references {
       do {

@@ -118,8 +118,8 @@ package final class RepositoryCodec {
   /// call.
   ///
   /// `plaintextLength` is 0 when the blob is stored as it is, as the index writes it.
-  /// `keepsLongerFrame` keeps a frame that is longer than the blob: for trees, because restic's prune
-  /// stores those anew that are not compressed.
+  /// `keepsLongerFrame` keeps a frame that is longer than the blob: for trees, because restic's
+  /// prune stores those anew that are not compressed.
   package func sealBlob(
     _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool, keepsLongerFrame: Bool = false
   ) throws(RepositoryError) -> (sealed: UnsafeRawBufferPointer, plaintextLength: UInt32) {
