@@ -40,8 +40,9 @@ struct RepoSnapshotsCommand: ParsableCommand {
   func run() throws {
     try RepoRun.end(options) { run in
       let grouping = try SnapshotGrouping(parsing: groupBy)
-      let repository = try run.open()
-      let chosen = latestOnly(try selected(run, try run.snapshots(repository)))
+      let chosen = try run.withRepository(.shared, isReader: true) { repository in
+        latestOnly(try selected(run, try run.snapshots(repository)))
+      }
       let groups =
         grouping.isEmpty ? [(nil, chosen)] : RepoSnapshotsCommand.groups(chosen, by: grouping)
       if run.output.isJSON {
@@ -56,7 +57,9 @@ struct RepoSnapshotsCommand: ParsableCommand {
   private func selected(
     _ run: RepoRun, _ all: [StoredSnapshot]
   ) throws -> [StoredSnapshot] {
-    guard !references.isEmpty else { return all.filter { choice.filter.matches(RetentionSnapshot($0)) } }
+    guard !references.isEmpty else {
+      return all.filter { choice.filter.matches(RetentionSnapshot($0)) }
+    }
     var wanted: Set<SnapshotID> = []
     for reference in references {
       do {
