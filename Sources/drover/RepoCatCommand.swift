@@ -45,32 +45,35 @@ struct RepoCatCommand: ParsableCommand {
 
   func run() throws {
     try RepoRun.end(options) { run in
-      let repository = try run.open()
-      let contents = try RepositoryInspection(repository)
-      let name = name ?? ""
-      switch part {
-      case .config: print(repository.config.encoded())
-      case .masterkey: print(contents.masterKey)
-      case .key: print(try contents.keyFile(try contents.find(KeyID.self, prefix: name)))
-      case .index: print(try contents.json(try contents.find(IndexID.self, prefix: name)))
-      case .lock: print(try contents.json(try contents.find(LockID.self, prefix: name)))
-      case .snapshot:
-        let all = try run.snapshots(repository)
-        print(try contents.json(try run.snapshot(name, in: all, choice.filter).snapshot.id))
-      case .tree:
-        let all = try run.snapshots(repository)
-        let found = try run.snapshot(name, in: all, choice.filter)
-        let tree = try contents.folder(found.subfolder ?? "", of: found.snapshot.record)
-        try RepoCatCommand.write(try contents.blob(BlobHandle(.tree, tree)))
-      case .blob:
-        guard let id = BlobID(hex: name) else {
-          throw RepositoryError.usage("a blob is named by all of its 64 digits")
-        }
-        try RepoCatCommand.write(try contents.blob(id))
-      case .pack: return try printPack(run, contents, name)
-      }
-      return .done
+      try run.withRepository(.shared, isReader: true) { try print(run, $0) }
     }
+  }
+
+  private func print(_ run: RepoRun, _ repository: Repository) throws -> RepoExitStatus {
+    let contents = try RepositoryInspection(repository)
+    let name = name ?? ""
+    switch part {
+    case .config: print(repository.config.encoded())
+    case .masterkey: print(contents.masterKey)
+    case .key: print(try contents.keyFile(try contents.find(KeyID.self, prefix: name)))
+    case .index: print(try contents.json(try contents.find(IndexID.self, prefix: name)))
+    case .lock: print(try contents.json(try contents.find(LockID.self, prefix: name)))
+    case .snapshot:
+      let all = try run.snapshots(repository)
+      print(try contents.json(try run.snapshot(name, in: all, choice.filter).snapshot.id))
+    case .tree:
+      let all = try run.snapshots(repository)
+      let found = try run.snapshot(name, in: all, choice.filter)
+      let tree = try contents.folder(found.subfolder ?? "", of: found.snapshot.record)
+      try RepoCatCommand.write(try contents.blob(BlobHandle(.tree, tree)))
+    case .blob:
+      guard let id = BlobID(hex: name) else {
+        throw RepositoryError.usage("a blob is named by all of its 64 digits")
+      }
+      try RepoCatCommand.write(try contents.blob(id))
+    case .pack: return try printPack(run, contents, name)
+    }
+    return .done
   }
 
   private func print(_ json: [UInt8]) {

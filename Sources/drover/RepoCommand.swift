@@ -9,8 +9,8 @@ struct RepoCommand: ParsableCommand {
       Options, environment variables, JSON and exit codes are those of restic; the repositories \
       are restic's own.
 
-      Exit codes: 0 done, 1 failed, 3 partial (some entries could not be read or written), 10 no \
-      repository, 11 it is locked, 12 the password is wrong, 130 interrupted.
+      Exit codes: 0 done, 1 failed, 3 some files to back up could not be read, 10 no repository, \
+      11 it is locked, 12 the password is wrong, 130 interrupted.
 
       Examples:
         export RESTIC_REPOSITORY=/srv/backup RESTIC_PASSWORD_FILE=/etc/backup-password
@@ -22,6 +22,8 @@ struct RepoCommand: ParsableCommand {
     subcommands: RepoCommand.served)
 
   private static let served: [any ParsableCommand.Type] = [
-    RepoInitCommand.self, RepoSnapshotsCommand.self, RepoLsCommand.self, RepoCatCommand.self,
+    RepoInitCommand.self, RepoBackupCommand.self,
+    RepoSnapshotsCommand.self, RepoLsCommand.self, RepoCatCommand.self, RepoForgetCommand.self,
+    RepoPruneCommand.self, RepoCheckCommand.self, RepoUnlockCommand.self, RepoRepairCommand.self,
   ]
 }

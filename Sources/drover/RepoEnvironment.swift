@@ -30,6 +30,9 @@ enum RepoEnvironment {
     return String(cString: name)
   }
 
+  static var userID: UInt32 { getuid() }
+  static var groupID: UInt32 { getgid() }
+
   /// Where unnamed scratch files stand.
   static var temporaryDirectory: String { self["TMPDIR"] ?? "/tmp" }
 }

@@ -7,7 +7,7 @@ enum RepoExitStatus: Int32, CaseIterable {
   case done = 0
   /// Also for wrong usage.
   case failed = 1
-  /// Done, but some entries could not be read, written or removed.
+  /// The backup was done, but some of its sources could not be read.
   case partial = 3
   case noRepository = 10
   case locked = 11
@@ -23,10 +23,9 @@ enum RepoExitStatus: Int32, CaseIterable {
       switch error.kind {
       case .locked: .locked
       case .wrongKey: .wrongPassword
-      case .partial: .partial
       case .cancelled: .interrupted
       case .usage, .notFound, .denied, .unreachable, .corrupt, .unsupported, .refused, .different,
-        .failed, .internalFault:
+        .partial, .failed, .internalFault:
         .failed
       }
   }

@@ -43,31 +43,34 @@ struct RepoLsCommand: ParsableCommand {
 
   func run() throws {
     try RepoRun.end(options) { run in
-      let repository = try run.open()
-      let all = try run.snapshots(repository)
-      let (snapshot, subfolder) = try run.snapshot(reference, in: all, choice.filter)
-      let contents = try RepositoryInspection(repository)
-      let tree = try contents.folder(subfolder ?? "", of: snapshot.record)
-      printHeader(run, snapshot)
-      var isDamaged = false
-      let folders = directories.map { RepoPath.cleaned($0) }
-      try contents.walk(
-        tree,
-        onDamage: { fault in
-          isDamaged = true
-          run.output.itemFailed("", during: "list", fault)
-        },
-        { path, node in
-          // Nobody reads any further: as if everything had been printed.
-          if run.isInterrupted() || Console.standard.hasLostReader { return false }
-          let isWithin = folders.isEmpty || folders.contains { RepoPath.contains($0, path) }
-          if isWithin { printNode(run, path, node) }
-          return (isWithin && (recursive || folders.isEmpty))
-            || folders.contains { RepoPath.contains(path, $0) }
-        })
-      if run.isInterrupted() { throw RepositoryError.cancelled }
-      return isDamaged ? .failed : .done
+      try run.withRepository(.shared, isReader: true) { try list(run, $0) }
     }
+  }
+
+  private func list(_ run: RepoRun, _ repository: Repository) throws -> RepoExitStatus {
+    let all = try run.snapshots(repository)
+    let (snapshot, subfolder) = try run.snapshot(reference, in: all, choice.filter)
+    let contents = try RepositoryInspection(repository)
+    let tree = try contents.folder(subfolder ?? "", of: snapshot.record)
+    printHeader(run, snapshot)
+    var isDamaged = false
+    let folders = directories.map { RepoPath.cleaned($0) }
+    try contents.walk(
+      tree,
+      onDamage: { fault in
+        isDamaged = true
+        run.output.itemFailed("", during: "list", fault)
+      },
+      { path, node in
+        // Nobody reads any further: as if everything had been printed.
+        if run.isInterrupted() || Console.standard.hasLostReader { return false }
+        let isWithin = folders.isEmpty || folders.contains { RepoPath.contains($0, path) }
+        if isWithin { printNode(run, path, node) }
+        return (isWithin && (recursive || folders.isEmpty))
+          || folders.contains { RepoPath.contains(path, $0) }
+      })
+    if run.isInterrupted() { throw RepositoryError.cancelled }
+    return isDamaged ? .failed : .done
   }
 
   private func printHeader(_ run: RepoRun, _ snapshot: StoredSnapshot) {

@@ -69,6 +69,48 @@ final class RepoRun: Sendable {
     return repository
   }
 
+  /// Opens the repository and works on it under a lock, which is released in any case.
+  ///
+  /// Readers go without one after `--no-lock`. `body` gets the repository that refuses changes once
+  /// the lock is lost.
+  func withRepository<Result>(
+    _ mode: LockMode, isReader: Bool = false, inputIsTaken: Bool = false,
+    _ body: (Repository) throws -> Result
+  ) throws -> Result {
+    let repository = try open(inputIsTaken: inputIsTaken)
+    if isReader, options.noLock { return try body(repository) }
+    let lock = try RepositoryLock.acquire(repository, mode, options: lockOptions)
+    defer { lock.release() }
+    do {
+      let result = try body(repository.guarded(by: lock))
+      return result
+    } catch {
+      if !isInterrupted() { try lock.check() }
+      throw error
+    }
+  }
+
+  var lockOptions: LockOptions {
+    var result = LockOptions()
+    result.retrySeconds = options.retryLock ?? 0
+    result.isCancelled = isInterrupted
+    let output = output
+    result.observe = { event in
+      switch event {
+      case .waiting(let holder, let seconds):
+        output.say("locked by \(holder); next try in \(Int(seconds)) s")
+      case .removedDead(let id, let holder):
+        output.say("removed lock \(id.short) of \(holder), which lives no more", from: 2)
+      case .refreshFailed(let error): output.warn("the lock is not refreshed: \(error)")
+      case .leftBehind(let id, let error): output.warn("lock \(id.short) stays: \(error)")
+      }
+    }
+    return result
+  }
+
+  /// How many threads the machine serves.
+  static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
   /// Makes the repository.
   func create(
     _ creation: Repository.Creation

@@ -40,8 +40,9 @@ struct RepoSnapshotsCommand: ParsableCommand {
   func run() throws {
     try RepoRun.end(options) { run in
       let grouping = try SnapshotGrouping(parsing: groupBy)
-      let repository = try run.open()
-      let chosen = latestOnly(try selected(run, try run.snapshots(repository)))
+      let chosen = try run.withRepository(.shared, isReader: true) { repository in
+        latestOnly(try selected(run, try run.snapshots(repository)))
+      }
       let groups =
         grouping.isEmpty ? [(nil, chosen)] : RepoSnapshotsCommand.groups(chosen, by: grouping)
       if run.output.isJSON {

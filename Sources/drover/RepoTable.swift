@@ -83,18 +83,3 @@ enum RepoSnapshotList {
   /// Text of a repository, fit for a terminal.
   private static func shown(_ text: String) -> String { printable(text.utf8) }
 }
-
-/// Times for people, in the zone of this machine.
-enum RepoTime {
-  /// `2026-01-02 15:04:05`.
-  static func local(_ time: GoTime) -> String {
-    var zone = LocalZone()
-    let local = zone.time(seconds: time.seconds, nanoseconds: time.nanoseconds).civil
-    func pad(_ value: Int, _ width: Int = 2) -> String {
-      let text = String(value)
-      return String(repeating: "0", count: max(0, width - text.count)) + text
-    }
-    return "\(pad(Int(local.year), 4))-\(pad(local.month))-\(pad(local.day)) \(pad(local.hour))"
-      + ":\(pad(local.minute)):\(pad(local.second))"
-  }
-}

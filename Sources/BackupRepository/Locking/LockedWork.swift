@@ -47,7 +47,7 @@ extension RepositoryLock {
 
 extension Repository {
   /// The same repository behind a store that refuses every change once the lock is lost.
-  func guarded(by lock: RepositoryLock) -> Repository {
+  package func guarded(by lock: RepositoryLock) -> Repository {
     var options = RepositoryOptions()
     options.cacheDirectory = cacheDirectory
     options.temporaryDirectory = temporaryDirectory
