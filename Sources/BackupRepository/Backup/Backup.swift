@@ -20,8 +20,8 @@ package struct Backup {
   }
 
   /// Runs to the end. Blocks.
-  /// - Throws: `RepositoryError.usage` and `.refused` when there is nothing to back up, `.cancelled`,
-  ///   and whatever reading or writing the repository throws. Files that cannot be read are no
+  /// - Throws: `RepositoryError.usage` and `.refused` when there is nothing to back up,
+  ///   `.cancelled`, and whatever reading or writing the repository throws. Files that cannot be read are no
   ///   failure: they are told as `BackupEvent.problem`, counted in the report, and left out.
   package func run() throws(RepositoryError) -> BackupReport {
     let start = now()

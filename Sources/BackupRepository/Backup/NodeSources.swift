@@ -66,8 +66,8 @@ struct AccountNames {
 
 private typealias group_t = Glibc.group
 
-/// Reads extended attributes in the order in which the system lists them, as restic keeps them; ACLs
-/// are among them. Confined to one thread.
+/// Reads extended attributes in the order in which the system lists them, as restic keeps them;
+/// ACLs are among them. Confined to one thread.
 final class AttributeCollector {
   private static let nameByteCountMax = 64 << 10
   private let names = UnsafeMutableRawBufferPointer.allocate(
