@@ -54,6 +54,10 @@ package enum RepositoryError: DroverError {
   case usage(String)
   /// More than a named limit.
   case tooLarge(what: String, limit: Int)
+  /// What was asked for is not in the repository.
+  case notFound(what: String, hint: String)
+  /// The work was done as far as it went; `problems` names what is lacking.
+  case incomplete(work: String, problems: String, kind: FailureKind)
   /// The work was stopped from outside.
   case cancelled
   case store(any DroverError)
@@ -65,7 +69,8 @@ package enum RepositoryError: DroverError {
 
   package var kind: FailureKind {
     switch self {
-    case .noRepository, .missing: .notFound
+    case .noRepository, .missing, .notFound: .notFound
+    case .incomplete(_, _, let kind): kind
     case .exists, .refused: .refused
     case .wrongKey: .wrongKey
     case .locked: .locked
@@ -97,6 +102,8 @@ package enum RepositoryError: DroverError {
     case .refused(let reason, _): reason
     case .usage(let reason): reason
     case .tooLarge(let what, let limit): "\(what): more than the limit of \(limit)"
+    case .notFound(let what, _): what
+    case .incomplete(let work, let problems, _): "\(work) is incomplete: \(problems)"
     case .cancelled: "the work was cancelled"
     case .store: "the store of the repository failed"
     case .cryptography(_, let what): "\(what) cannot be opened or sealed"
@@ -117,7 +124,9 @@ package enum RepositoryError: DroverError {
     case .missing(let part, _): part.remedy
     case .unsupported: "Use a program version that knows this form, or another repository."
     case .denied: "Check the credentials and what they allow."
-    case .refused(_, let hint): hint
+    case .refused(_, let hint), .notFound(_, let hint): hint
+    case .incomplete(_, _, .corrupt): RepositoryPart.data.remedy
+    case .incomplete: "Remedy what is told of each, then run again."
     case .usage, .tooLarge, .cancelled: nil
     case .store(let error), .other(let error): error.hint
     case .cryptography(let error, _): error.hint
