@@ -22,7 +22,7 @@ struct RepoCommand: ParsableCommand {
     subcommands: RepoCommand.served)
 
   private static let served: [any ParsableCommand.Type] = [
-    RepoInitCommand.self, RepoBackupCommand.self,
+    RepoInitCommand.self, RepoBackupCommand.self, RepoRestoreCommand.self,
     RepoSnapshotsCommand.self, RepoLsCommand.self, RepoCatCommand.self, RepoForgetCommand.self,
     RepoPruneCommand.self, RepoCheckCommand.self, RepoUnlockCommand.self, RepoRepairCommand.self,
   ]

@@ -42,6 +42,7 @@ package struct Backup {
       session = try BackupSession(
         repository, options, index, writer, start: start, observe: observe)
       tree = try session.run(targets, previous: parent?.record.tree)
+      if options.isCancelled() { throw RepositoryError.cancelled }
       try options.mayGoOn()
     } catch {
       writer?.abandon()

@@ -70,7 +70,9 @@ extension BackupWorker {
   private func open(
     _ directory: SourceDirectory, _ index: Int, _ entry: UnsafeMutablePointer<SourceEntry>
   ) throws(PlatformError) -> SourceFile {
-    if let stream = options.stream { return SourceFile(borrowing: stream.descriptor) }
+    if let stream = options.stream {
+      return SourceFile(borrowing: stream.descriptor, isCancelled: options.isCancelled)
+    }
     let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
     let raw: Int32
     if let above = directory.descriptor, directory.targets.isEmpty {
@@ -192,17 +194,24 @@ extension BackupWorker {
 
 /// An open file or stream that is read from its start to its end, and closed by its holder.
 struct SourceFile {
+  /// How long a read of a stream may take to notice a cancellation.
+  private static let pollMilliseconds: Int32 = 200
+
   private let raw: Int32
   private let isOwned: Bool
+  private let isCancelled: @Sendable () -> Bool
 
   init(owning raw: Int32) {
     self.raw = raw
     isOwned = true
+    isCancelled = { false }
   }
 
-  init(borrowing raw: Int32) {
+  /// A stream, whose next bytes may be long in coming.
+  init(borrowing raw: Int32, isCancelled: @escaping @Sendable () -> Bool) {
     self.raw = raw
     isOwned = false
+    self.isCancelled = isCancelled
   }
 
   func close() { if isOwned { _ = Glibc.close(raw) } }
@@ -211,12 +220,22 @@ struct SourceFile {
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(PlatformError) -> Int {
     var done = 0
     while done < buffer.count, let base = buffer.baseAddress {
+      if !isOwned { try waitForBytes() }
       let count = retryingOnInterrupt { Glibc.read(raw, base + done, buffer.count - done) }
       if count < 0 { throw .last("read") }
       if count == 0 { break }
       done += count
     }
     return done
+  }
+
+  /// - Throws: `ECANCELED` when the run is cancelled.
+  private func waitForBytes() throws(PlatformError) {
+    var waiting = pollfd(fd: raw, events: Int16(POLLIN), revents: 0)
+    while true {
+      if isCancelled() { throw PlatformError("read", "the stream", errno: ECANCELED) }
+      if poll(&waiting, 1, SourceFile.pollMilliseconds) != 0 { return }
+    }
   }
 
   /// Asks the system for the bytes that follow; streams have no such thing.
