@@ -1,24 +1,25 @@
-import Glibc
+import Platform
 
 /// A pack that is being filled in memory: sealed blobs one behind the other.
 ///
-/// The memory is reserved once and touched as it is filled; it is reused from pack to pack.
-/// Confined to whoever holds it.
+/// The memory is reserved as a whole, touched as it is filled, and goes back to the system with the
+/// pack. Confined to whoever holds it.
 final class PackBuffer: @unchecked Sendable {
   let type: BlobType
-  private let memory: UnsafeMutableRawBufferPointer
+  /// Whether it counts in a ``PackBufferPool``.
+  let isPooled: Bool
+  private let pages: PageMemory
   private(set) var count = 0
   private(set) var entries: [PackEntry] = []
 
   /// Room for `capacity` bytes, the header included.
-  init(_ type: BlobType, capacity: Int) {
+  init(_ type: BlobType, capacity: Int, isPooled: Bool) {
     self.type = type
-    memory = .allocate(byteCount: capacity, alignment: 4096)
+    self.isPooled = isPooled
+    pages = PageMemory(byteCount: capacity)
   }
 
-  deinit { memory.deallocate() }
-
-  var capacity: Int { memory.count }
+  private var memory: UnsafeMutableRawBufferPointer { pages.bytes }
 
   var filled: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count])
@@ -73,11 +74,5 @@ final class PackBuffer: @unchecked Sendable {
     PackHeader.append(UInt32(sealed.count), to: &end)
     UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyBytes(from: sealed + end)
     count += sealed.count + end.count
-  }
-
-  /// Empties the pack for the next one; the memory stays.
-  func reset() {
-    count = 0
-    entries.removeAll(keepingCapacity: true)
   }
 }

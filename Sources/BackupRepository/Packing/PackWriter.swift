@@ -14,6 +14,7 @@ package final class PackWriter: @unchecked Sendable {
   package static let sizeBytesStandard = 16 << 20
   package static let sizeBytesRange = (4 << 20)...(128 << 20)
   private static let openCount = 2
+  private static let storingCountMax = 5
 
   /// What was stored so far.
   package struct Totals: Sendable {
@@ -31,9 +32,9 @@ package final class PackWriter: @unchecked Sendable {
   private let sizeBytes: Int
   private let builder: IndexBuilder
   private let slots: [[Slot]]
+  private let pools: [PackBufferPool]
   private let full: BoundedChannel<PackBuffer>
   private let lock = Lock()
-  private var spare: [PackBuffer] = []
   private var failure: RepositoryError?
   private var totalsSoFar = Totals()
   private var threads: [Thread<Void>] = []
@@ -51,7 +52,13 @@ package final class PackWriter: @unchecked Sendable {
     builder = IndexBuilder(clock: clock)
     slots = BlobType.allCases.map { _ in (0..<PackWriter.openCount).map { _ in Slot() } }
     full = BoundedChannel(countMax: 1)
-    for _ in 0..<max(1, min(repository.store.connectionsMax, 5)) {
+    let threadCount = max(1, min(repository.store.connectionsMax, PackWriter.storingCountMax))
+    // The last blob may go beyond the size by nearly as much again; the header comes on top.
+    let capacity = 2 * sizeBytes + (1 << 20)
+    pools = BlobType.allCases.map {
+      PackBufferPool($0, capacity: capacity, countMax: PackWriter.openCount + threadCount)
+    }
+    for _ in 0..<threadCount {
       threads.append(Thread("pack store") { [self] in storePacks() })
     }
   }
@@ -64,27 +71,26 @@ package final class PackWriter: @unchecked Sendable {
     _ handle: BlobHandle, _ sealed: UnsafeRawBufferPointer, plaintextLength: UInt32
   ) throws(RepositoryError) {
     if sealed.count >= sizeBytes {
-      let pack = PackBuffer(handle.type, capacity: sealed.count + 4096)
+      let pack = PackBuffer(handle.type, capacity: sealed.count + 4096, isPooled: false)
       pack.append(handle, sealed, plaintextLength: plaintextLength)
       return try store(pack)
     }
     let number = Int(truncatingIfNeeded: SecureRandom.integer() as UInt64) & 1
     let slot = slots[Int(handle.type.rawValue)][number]
-    var complete: [PackBuffer] = []
-    slot.lock.withLock {
+    try slot.lock.withLock { () throws(RepositoryError) in
+      // What is full goes to the storing threads before a new buffer is waited for: its memory may
+      // be the next one.
       if let pack = slot.pack, !pack.hasRoom(for: sealed.count) {
-        complete.append(pack)
         slot.pack = nil
+        try store(pack)
       }
-      let pack = slot.pack ?? takeSpare(handle.type)
-      slot.pack = pack
+      if slot.pack == nil { slot.pack = try emptyPack(handle.type) }
+      guard let pack = slot.pack else { return }
       pack.append(handle, sealed, plaintextLength: plaintextLength)
-      if pack.count >= sizeBytes {
-        complete.append(pack)
-        slot.pack = nil
-      }
+      guard pack.count >= sizeBytes else { return }
+      slot.pack = nil
+      try store(pack)
     }
-    for pack in complete { try store(pack) }
   }
 
   /// Stores what is left and the last index file, and ends the threads. Called once, also after a
@@ -105,8 +111,13 @@ package final class PackWriter: @unchecked Sendable {
 
   /// Ends the threads without storing what is open.
   package func abandon() {
-    full.fail()
+    stop()
     join()
+  }
+
+  private func stop() {
+    full.fail()
+    for pool in pools { pool.fail() }
   }
 
   private func join() {
@@ -133,12 +144,12 @@ package final class PackWriter: @unchecked Sendable {
     return [rest[0]]
   }
 
-  private func takeSpare(_ type: BlobType) -> PackBuffer {
-    let found = lock.withLock { () -> PackBuffer? in
-      spare.firstIndex { $0.type == type }.map { spare.remove(at: $0) }
+  private func emptyPack(_ type: BlobType) throws(RepositoryError) -> PackBuffer {
+    guard let pack = pools[Int(type.rawValue)].take() else {
+      try check()
+      throw .cancelled
     }
-    // The last blob may go beyond the size by nearly as much again; the header comes on top.
-    return found ?? PackBuffer(type, capacity: 2 * sizeBytes + (1 << 20))
+    return pack
   }
 
   private func check() throws(RepositoryError) {
@@ -157,16 +168,21 @@ package final class PackWriter: @unchecked Sendable {
   private func storePacks() {
     do throws(RepositoryError) {
       let codec = try repository.makeCodec()
-      while true {
-        let next: PackBuffer?
-        do throws(ChannelClosed) { next = try full.receive() } catch { return }
-        guard let pack = next else { return }
-        try storePack(pack, codec)
-      }
+      while let pool = try storeNext(codec) { pool?.release() }
     } catch {
       lock.withLock { failure = failure ?? error }
-      full.fail()
+      stop()
     }
+  }
+
+  /// Stores the next pack, and lets go of its memory; gives the pool that it counted in. nil at the
+  /// end.
+  private func storeNext(_ codec: RepositoryCodec) throws(RepositoryError) -> PackBufferPool?? {
+    let next: PackBuffer?
+    do throws(ChannelClosed) { next = try full.receive() } catch { return nil }
+    guard let pack = next else { return nil }
+    try storePack(pack, codec)
+    return .some(pack.isPooled ? pools[Int(pack.type.rawValue)] : nil)
   }
 
   private func storePack(_ pack: PackBuffer, _ codec: RepositoryCodec) throws(RepositoryError) {
@@ -179,7 +195,6 @@ package final class PackWriter: @unchecked Sendable {
     }
     let entries = pack.entries
     let bytes = Int64(pack.count)
-    recycle(pack)
     onStored(id, entries)
     let due = builder.add(StoredPack(id: id, blobs: entries.map(PackedBlob.init)))
     if let due { try repository.saveIndex(due, codec) }
@@ -188,11 +203,5 @@ package final class PackWriter: @unchecked Sendable {
       totalsSoFar.packBytes += bytes
       if due != nil { totalsSoFar.indexCount += 1 }
     }
-  }
-
-  private func recycle(_ pack: PackBuffer) {
-    guard pack.capacity == 2 * sizeBytes + (1 << 20) else { return }
-    pack.reset()
-    lock.withLock { if spare.count < 2 { spare.append(pack) } }
   }
 }

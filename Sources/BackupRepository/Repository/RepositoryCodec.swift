@@ -1,5 +1,6 @@
 import Compression
 import Cryptography
+import Platform
 
 /// How hard blobs are compressed in a repository of version 2.
 package enum CompressionMode: String, Sendable, CaseIterable {
@@ -197,17 +198,24 @@ package enum RepositoryLimits {
 
 /// Memory that grows and is kept.
 final class CodecBuffer {
-  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-
-  deinit { memory.deallocate() }
+  private static let byteCountMin = 64 << 10
+  private var memory: PageMemory?
 
   /// `count` bytes; what was in them is lost.
   func reserve(_ count: Int) -> UnsafeMutableRawBufferPointer {
-    if memory.count < count {
-      memory.deallocate()
-      memory = .allocate(byteCount: max(count, 64 << 10), alignment: 64)
+    if let memory, memory.bytes.count >= count {
+      return UnsafeMutableRawBufferPointer(rebasing: memory.bytes[..<count])
     }
-    return UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
+    memory = nil
+    let grown = PageMemory(byteCount: CodecBuffer.capacity(for: count))
+    memory = grown
+    return UnsafeMutableRawBufferPointer(rebasing: grown.bytes[..<count])
+  }
+
+  /// The next power of two, so that a buffer grows a few times only.
+  private static func capacity(for count: Int) -> Int {
+    guard count > byteCountMin else { return byteCountMin }
+    return 1 << (Int.bitWidth - (count - 1).leadingZeroBitCount)
   }
 }
 
