@@ -8,11 +8,14 @@ import Platform
 final class RepoRun: Sendable {
   let options: RepoOptions
   let output: RepoOutput
+  private let cache: CacheDirectory?
   private let interruption: Interruption
 
   private init(_ options: RepoOptions) {
     self.options = options
-    output = RepoOutput(options)
+    let output = RepoOutput(options)
+    self.output = output
+    cache = RepoCache.directory(options) { output.warn($0) }
     interruption = Interruption.ofProcess(ignoresHangup: true)
   }
 
@@ -55,13 +58,13 @@ final class RepoRun: Sendable {
 
   /// Opens the repository without a lock.
   func open(inputIsTaken: Bool = false) throws(RepositoryError) -> Repository {
-    let address = try RepoAddress.chosen(options)
+    let address = try RepositoryAddress.chosen(options)
     let store = wrapped(try address.open())
     let password = try RepoPassword(options: options, isInterrupted: isInterrupted)
       .obtain(inputIsTaken: inputIsTaken)
     output.say("open repository", from: 2)
     var options = try repositoryOptions()
-    options.cacheDirectory = RepoCache.directory(self.options) { output.warn($0) }
+    options.cacheDirectory = cache?.path
     let repository = try Repository.open(store, password: password, options: options)
     output.say(
       "repository \(repository.config.id.short) opened (version"
@@ -93,6 +96,7 @@ final class RepoRun: Sendable {
   var lockOptions: LockOptions {
     var result = LockOptions()
     result.retrySeconds = options.retryLock ?? 0
+    result.ledgerDirectory = cache?.lockLedger
     result.isCancelled = isInterrupted
     let output = output
     result.observe = { event in
@@ -115,12 +119,12 @@ final class RepoRun: Sendable {
   func create(
     _ creation: Repository.Creation
   ) throws(RepositoryError) -> (repository: Repository, now: GoTime) {
-    let address = try RepoAddress.chosen(options)
+    let address = try RepositoryAddress.chosen(options)
     // Before a password is asked for.
     if let store = try? address.open() { try refuseExisting(store) }
     let password = try RepoPassword(options: options, isInterrupted: isInterrupted)
       .obtain(isNew: true)
-    let now = RepoRun.now()
+    let now = GoTime.now()
     let store = wrapped(try address.create())
     let repository = try Repository.create(
       store, password: password, creation, options: try repositoryOptions(), now: now)
@@ -165,12 +169,6 @@ final class RepoRun: Sendable {
           "\(notice.operation.rawValue) \(notice.key): \(notice.error.description); once more in"
             + " \(Shown.decimal(notice.delaySeconds, places: 1)) s")
       })
-  }
-
-  static func now() -> GoTime {
-    let now = SystemClock().wallTime()
-    var zone = LocalZone()
-    return zone.time(seconds: now.seconds, nanoseconds: UInt32(now.nanoseconds))
   }
 
   // MARK: Snapshots
