@@ -12,10 +12,14 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run what manifest files ask for, and end with the outcome.",
     discussion: """
-      Reads ReplicationSource, ReplicationDestination, Secret, PersistentVolume and \
-      PersistentVolumeClaim as VolSync knows them. Everything is checked before anything starts. \
-      Destinations are started first; a source without address sends to the destination of \
-      the files.
+      Reads ReplicationSource and ReplicationDestination with rsyncTLS or restic, Secret, \
+      ConfigMap, PersistentVolume and PersistentVolumeClaim as VolSync knows them. Everything is checked \
+      before anything starts. With rsyncTLS destinations are started first, and a source without \
+      address sends to the destination of the files; with restic a destination restores after the \
+      sources of its repository have stored.
+
+      Nothing is kept from run to run. What was printed with -o yaml may be given to the next run: \
+      its status says when the repository was pruned last.
       """)
 
   enum Output: String, ExpressibleByArgument, CaseIterable {
@@ -58,7 +62,9 @@ struct RunCommand: ParsableCommand {
     do {
       let movers = MoverRegistry<MoverRequest>.standard()
       let set = try ManifestLoader().load(files)
-      let plan = try RunPlanner(set, served: movers.sections).plan()
+      let planner = RunPlanner(
+        set, served: movers.sections, cacheDirectory: RepoCache.standardPath)
+      let plan = try planner.plan()
       let directory = try RunDirectory()
       defer { directory.remove() }
       let session = RunSession(plan, movers: movers, stateDirectory: directory.path) {

@@ -16,13 +16,21 @@ package struct RunPlan: Sendable {
 package struct RunEnd: Sendable {
   package var object: LoadedObject
   package var spec: SyncSpec
-  /// The field of `spec` that names the mover.
-  package var section: String
-  package var job: RsyncTLSJob
-  /// Published when the key was made for this end.
-  package var generatedKeySecret: String?
+  package var job: RunJob
+  /// Fields of the status below the mover's section that are known before the run.
+  package var statusFields = JSONObject()
+  /// What a destination publishes after a run that counts.
+  package var image: ImageReference?
   /// The destination of the same plan that a source sends to.
   package var peer: ObjectKey?
+  /// Ends of the same plan that this one waits for; it does not run when one of them fails.
+  package var predecessors: [ObjectKey] = []
+
+  package init(object: LoadedObject, spec: SyncSpec, job: RunJob) {
+    self.object = object
+    self.spec = spec
+    self.job = job
+  }
 
   package var key: ObjectKey { object.key }
 }
