@@ -193,6 +193,19 @@ let sampleJob: RsyncTLSJob = {
     #expect(failure.kind == .partial)
   }
 
+  @Test func threeIsAShortfallOfABackup() {
+    var summary = ResticSummary(.backup)
+    summary.shortfalls = ["prune failed"]
+    let event = JSONValue.object(MoverEvent.summary(.restic(summary)).document).encoded()
+    let text = String(decoding: event, as: UTF8.self)
+    guard case .completed(let completion) = outcome("echo '\(text)' >&4; exit 3") else {
+      Issue.record("not completed")
+      return
+    }
+    #expect(completion.shortfall == "prune failed")
+    #expect(String(decoding: completion.logs, as: UTF8.self).contains("incomplete: prune failed"))
+  }
+
   @Test func theEventTellsMoreThanTheCode() {
     let event = #"{"event":"failure","kind":"denied","message":"no entry","hint":"ask"}"#
     guard case .failed(let failure) = outcome("echo '\(event)' >&4; echo noise; exit 1") else {

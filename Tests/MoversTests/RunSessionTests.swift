@@ -163,6 +163,25 @@ private func failed(_ kind: FailureKind) -> MoverOutcome {
     #expect(result(status["ReplicationDestination"]) == "Successful")
   }
 
+  @Test func aRunWithAShortfallCounts() throws {
+    var completion = MoverCompletion(logs: Array("w".utf8))
+    completion.shortfall = "forget failed"
+    completion.statusFields = ["lastPruned": .string("x")]
+    let script = MoverScript([.completed(completion)])
+    let shortfalls = Collected<String?>()
+    let (report, status) = try run(script) { key, notice in
+      guard key.kind == "ReplicationSource", case .completed(let shortfall) = notice else { return }
+      shortfalls.add(shortfall)
+    }
+    #expect(report.exitStatus == .partial)
+    #expect(shortfalls.values == ["forget failed"])
+    let source = status["ReplicationSource"]
+    #expect(result(source) == "Successful")
+    #expect(source?["lastSyncTime"] != nil)
+    #expect(source?["rsyncTLS"] == .object(["lastPruned": .string("x")]))
+    #expect(result(status["ReplicationDestination"]) == "Successful")
+  }
+
   @Test func aDestinationThatCannotListenEndsTheRun() throws {
     let script = MoverScript([])
     script.receiverFails = failed(.denied)

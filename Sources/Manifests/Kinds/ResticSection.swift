@@ -11,6 +11,8 @@ package struct ResticSection: Sendable {
     package var yearly: Int64?
     package var within: String?
     package var last: Int64?
+
+    package init() {}
   }
 
   package var repository: Marked<String>?
