@@ -101,19 +101,13 @@ final class RepoRun: Sendable {
     let output = output
     result.observe = { event in
       switch event {
-      case .waiting(let holder, let seconds):
-        output.say("locked by \(holder); next try in \(Int(seconds)) s")
-      case .removedDead(let id, let holder):
-        output.say("removed lock \(id.short) of \(holder), which lives no more", from: 2)
-      case .refreshFailed(let error): output.warn("the lock is not refreshed: \(error)")
-      case .leftBehind(let id, let error): output.warn("lock \(id.short) stays: \(error)")
+      case .waiting: output.say(event.description)
+      case .removedDead: output.say(event.description, from: 2)
+      case .refreshFailed, .leftBehind: output.warn(event.description)
       }
     }
     return result
   }
-
-  /// How many threads the machine serves.
-  static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
   /// Makes the repository.
   func create(

@@ -153,6 +153,32 @@ import Testing
     try bench.runChecked(bench.source(metadata: annotation))
     #expect(try bench.snapshots().count == 1)
     #expect(try bench.repo.restic(["ls", "latest", "-q"]).outputText.isEmpty)
+    // Restored as it is asked for, an empty snapshot empties the volume.
+    try RepoBench.write("\(bench.restored)/extra", "x")
+    try bench.runChecked(bench.destination())
+    #expect(access("\(bench.restored)/extra", F_OK) == 0)
+    try bench.runChecked(bench.destination(", enableFileDeletion: true"))
+    #expect(access("\(bench.restored)/extra", F_OK) != 0)
+  }
+
+  @Test func aCancelledRunKeepsTheSnapshotAndLeavesNoLock() throws {
+    let bench = try MoverBench()
+    try bench.runChecked(bench.source())
+    let holder = try ResticUpkeepTests.lockByRestic(bench)
+    let manifests = bench.repo.directory.path("source.yaml")
+    try RepoBench.write(manifests, bench.source())
+    let run = try ChildProcess(
+      "sh",
+      ["-c", #"exec "$@" 2>&1"#, "sh", try DroverBinary.path, "run", "-f", manifests, "--once"],
+      environment: bench.repo.environment)
+    while let line = run.nextLine(), !line.contains("locked by") {}
+    run.kill(SIGTERM)
+    #expect(run.wait(timeoutSeconds: 60) == 130)
+    #expect(try ResticUpkeepTests.lockCount(bench) == 1)
+    holder.kill(SIGINT)
+    _ = holder.wait(timeoutSeconds: 60)
+    #expect(try bench.snapshots().count == 2)
+    try bench.repo.restic(["check"])
   }
 
   @Test func aFailedBackupKeepsTheRestoreFromRunning() throws {

@@ -58,6 +58,12 @@ package struct BackupOptions: Sendable {
   package var mayGoOn: @Sendable () throws(RepositoryError) -> Void = {}
 
   package init() {}
+
+  /// The threads of a backup that shall read at least so many files at once.
+  package static func workerCount(readerCount: Int) -> Int {
+    // Beyond 64 threads the index and the packs are what is waited for.
+    min(64, max(processorCount, readerCount))
+  }
 }
 
 /// Which snapshot a backup compares files with.

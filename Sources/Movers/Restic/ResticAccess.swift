@@ -34,12 +34,6 @@ struct ResticAccess: Sendable {
   /// Where scratch files stand.
   var temporaryDirectory: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 
-  /// Threads that read, compress and seal.
-  var workerCount: Int {
-    // Beyond 64 threads the index and the packs are what is waited for.
-    min(64, max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), repository.readerCount, 1))
-  }
-
   /// Opens the repository that is there.
   func open() throws(RepositoryError) -> Repository {
     try open(try RepositoryAddress(repository.address).open())
@@ -85,16 +79,7 @@ struct ResticAccess: Sendable {
     result.retrySeconds = ResticAccess.lockWaitSeconds
     result.ledgerDirectory = cache?.lockLedger
     result.isCancelled = isCancelled
-    result.observe = { [tell] event in
-      switch event {
-      case .waiting(let holder, let seconds):
-        tell(.note("locked by \(holder); next try in \(Int(seconds)) s"))
-      case .removedDead(let id, let holder):
-        tell(.note("removed lock \(id.short) of \(holder), which lives no more"))
-      case .refreshFailed(let error): tell(.note("the lock is not refreshed: \(error)"))
-      case .leftBehind(let id, let error): tell(.note("lock \(id.short) stays: \(error)"))
-      }
-    }
+    result.observe = { [tell] in tell(.note($0.description)) }
     return result
   }
 

@@ -107,7 +107,8 @@ struct ResticBackupRun {
     options.groupID = identity.groupID
     options.programVersion = programVersion
     options.packSizeBytes = access.repository.packSizeBytes
-    options.workerCount = access.workerCount
+    options.workerCount = BackupOptions.workerCount(
+      readerCount: access.repository.readerCount)
     options.temporaryDirectory = access.temporaryDirectory
     options.isCancelled = access.isCancelled
     return options

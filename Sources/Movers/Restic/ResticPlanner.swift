@@ -99,7 +99,8 @@ struct ResticPlanner {
         "\(volume.path) is \(volume.mode.rawValue): restic keeps directories only")
       return nil
     }
-    if repository.address == volume.path || repository.address.hasPrefix(volume.path + "/") {
+    let inside = volume.path.hasSuffix("/") ? volume.path : volume.path + "/"
+    if (repository.address + "/").hasPrefix(inside) {
       context.report(
         candidate.object, at: candidate.section.repository?.mark, "spec.restic.repository",
         "\(repository.address) lies in the volume itself")
