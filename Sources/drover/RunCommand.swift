@@ -34,7 +34,9 @@ struct RunCommand: ParsableCommand {
       valueName: "file"))
   var files: [String] = []
 
-  @Flag(name: .long, help: "Run each replication once, whatever its trigger.")
+  @Flag(
+    name: .long,
+    help: "Run each replication once, whatever its trigger; manual ones run once anyway.")
   var once = false
 
   @Option(
@@ -44,18 +46,14 @@ struct RunCommand: ParsableCommand {
 
   func validate() throws {
     if files.isEmpty { throw ValidationError("name at least one file: -f FILE") }
-    if !once {
-      throw ValidationError(
-        "running by triggers is not served yet: add --once to run each replication once")
-    }
   }
 
   func run() throws {
-    let code = RunCommand.perform(files: files, output: output)
+    let code = RunCommand.perform(files: files, once: once, output: output)
     if code != .done { throw ExitCode(code.rawValue) }
   }
 
-  private static func perform(files: [String], output: Output?) -> ExitStatus {
+  private static func perform(files: [String], once: Bool, output: Output?) -> ExitStatus {
     let log = RunLog()
     // It holds keys until its movers have them.
     StartedProcess.hideFromDumps()
@@ -65,6 +63,7 @@ struct RunCommand: ParsableCommand {
       let planner = RunPlanner(
         set, served: movers.sections, cacheDirectory: RepoCache.standardPath)
       let plan = try planner.plan()
+      if !once { try plan.requireManualTriggers() }
       let directory = try RunDirectory()
       defer { directory.remove() }
       let session = RunSession(plan, movers: movers, stateDirectory: directory.path) {

@@ -89,6 +89,49 @@ import Testing
         ]))
   }
 
+  /// The examples as published, but for the store and the copy, which are not served yet.
+  @Test func volSyncsExamplesRun() throws {
+    let bench = try MoverBench()
+    func example(_ name: String) throws -> String {
+      let path = RepoBench.fixturePath("../specs/volsync/\(name).yaml")
+      let bytes = try SmallFile.read(path, sizeBytesMax: 1 << 16)
+      return String(decoding: bytes, as: UTF8.self)
+        .replacing("s3:http://127.0.0.1:9000/restic-repo", with: bench.repo.repository)
+        .replacing("copyMethod: Clone", with: "copyMethod: Direct")
+    }
+    func volume(_ claim: String, at path: String) -> String {
+      """
+      apiVersion: v1
+      kind: PersistentVolume
+      metadata: {name: of-\(claim)}
+      spec:
+        capacity: {storage: 3Gi}
+        accessModes: [ReadWriteOnce]
+        claimRef: {namespace: default, name: \(claim)}
+        hostPath: {path: '\(path)'}
+      """
+    }
+    let claim = String(try example("restic-restore").split(separator: "---")[0])
+      .replacing("pvc-name", with: "source")
+    try bench.runChecked(
+      [
+        try example("restic-config"), try example("restic-source"), claim,
+        volume("source", at: bench.volume), try example("restic-restore"),
+        volume("pvc-name", at: bench.restored),
+      ].joined(separator: "\n---\n"))
+    try bench.expectEqual(bench.restored)
+  }
+
+  @Test func manualTriggersNeedNoOnce() throws {
+    let bench = try MoverBench()
+    try bench.runChecked(bench.source())
+    let manifests = bench.repo.directory.path("restore.yaml")
+    try RepoBench.write(manifests, bench.destination())
+    try runChecked(
+      try DroverBinary.path, ["run", "-f", manifests], environment: bench.repo.environment)
+    try bench.expectEqual(bench.restored)
+  }
+
   @Test func theRepositoryMayBeInAVolumeOfTheMover() throws {
     let bench = try MoverBench()
     let shelf = try bench.repo.directory.makeDirectory("shelf")

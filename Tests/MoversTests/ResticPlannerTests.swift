@@ -231,6 +231,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("trigger: {manual: a}", true), ("trigger: {manual: a, schedule: '@daily'}", true),
+    ("trigger: {schedule: '@daily'}", false), ("", false),
+  ])
+  func manualTriggersAloneNeedNoOnce(trigger: String, isServed: Bool) throws {
+    let plan = try plan(secret() + source(rest: trigger))
+    if isServed {
+      try plan.requireManualTriggers()
+    } else {
+      #expect(throws: RunError.self) { try plan.requireManualTriggers() }
+    }
+  }
+
   @Test func aBlockVolumeIsRefused() throws {
     let image = directory.path("image")
     try ByteFiles.write(Array(image.utf8), [1])

@@ -10,6 +10,17 @@ package struct RunPlan: Sendable {
   package var skipped: [RunEnd] = []
   /// Objects with a status, in the order of the files.
   package var order: [ObjectKey] = []
+
+  /// Refuses what would not be done with one run of each end: schedules, and ends without a
+  /// trigger, which go on for ever.
+  package func requireManualTriggers() throws(RunError) {
+    let problems = (destinations + sources).filter { $0.spec.trigger.manual == nil }.map { end in
+      Problem(
+        end.object.mark, object: end.object.label, path: "spec.trigger",
+        "running again and again is not served yet: add --once to run each replication once")
+    }
+    if !problems.isEmpty { throw .invalid(problems) }
+  }
 }
 
 /// One end of one replication, ready to run.
