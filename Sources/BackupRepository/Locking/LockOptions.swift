@@ -47,8 +47,7 @@ package enum LockEvent: Sendable, CustomStringConvertible {
     switch self {
     case .waiting(let holder, let seconds):
       "locked by \(holder); next try in \(Int(seconds)) s"
-    case .removedDead(let id, let holder):
-      "removed lock \(id.short) of \(holder), which lives no more"
+    case .removedDead(_, let holder): "removed \(holder), whose holder lives no more"
     case .refreshFailed(let error): "the lock is not refreshed: \(error)"
     case .leftBehind(let id, let error): "lock \(id.short) stays: \(error)"
     }
