@@ -100,8 +100,8 @@ let package = Package(
     swift(
       "Movers",
       [
-        "Control", "Manifests", "Volumes", "Supervision", "Replication", "Transport", "Platform",
-        "Pipelines",
+        "Control", "Manifests", "Volumes", "Supervision", "Replication", "BackupRepository",
+        "ObjectStorage", "Transport", "Platform", "Pipelines",
       ]),
 
     // 6: process
@@ -143,7 +143,11 @@ let package = Package(
     tests(of: "Manifests", ["Platform"]),
     tests(of: "Control", ["Manifests", "Platform"]),
     tests(
-      of: "Movers", ["Control", "Manifests", "Supervision", "Volumes", "Replication", "Platform"]),
+      of: "Movers",
+      [
+        "Control", "Manifests", "Supervision", "Volumes", "Replication", "BackupRepository",
+        "Platform",
+      ]),
     .testTarget(
       name: "droverTests",
       dependencies: ["drover", "Replication", "FileTree", "Platform", argumentParser],

@@ -2,9 +2,21 @@ package import Platform
 
 /// How one attempt of a mover ended.
 package enum MoverOutcome: Sendable {
-  /// Done. `partialCount` entries could not be read or applied; 0 for a complete run.
-  case completed(partialCount: Int64, logs: [UInt8], image: ImageReference?)
+  /// The run counts, also when it has a shortfall.
+  case completed(MoverCompletion)
   case failed(MoverFailure)
+}
+
+/// What a run that counts leaves behind.
+package struct MoverCompletion: Sendable {
+  package var logs: [UInt8]
+  /// Fields of the status below the mover's own section that the run has changed.
+  package var statusFields = JSONObject()
+  /// What is lacking all the same, in a line: files that could not be read, upkeep that failed. Nil
+  /// for a complete run.
+  package var shortfall: String?
+
+  package init(logs: [UInt8]) { self.logs = logs }
 }
 
 /// Why an attempt of a mover failed, as far as retry and exit code need to know.

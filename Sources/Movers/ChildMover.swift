@@ -1,6 +1,5 @@
 package import Control
 package import Platform
-import Replication
 package import Supervision
 
 /// A mover that does each attempt in a child process.
@@ -80,34 +79,34 @@ private final class CancelState: @unchecked Sendable {
 
 /// What the events of one attempt say about its end.
 private struct EventRecord {
-  /// Warnings shown in a mover's log; the rest is counted.
-  private static let warningCountMax = 10
+  /// Warnings and notes shown in a mover's log, of each; the last notes are kept.
+  private static let lineCountMax = 10
 
   private var failure: (kind: FailureKind, message: String, hint: String?)?
-  private var summaryText: String?
-  private var partialCount: Int64 = 0
+  private var summary: MoverSummary?
   private var warnings: [String] = []
+  private var notes: [String] = []
 
   mutating func add(_ event: MoverEvent) {
     switch event {
     case .failure(let kind, let message, let hint): failure = (kind, message, hint)
-    case .summary(let summary):
-      summaryText = summary.logText
-      partialCount = summary.warningCount
+    case .summary(let summary): self.summary = summary
     case .warning(let path, let message):
-      if warnings.count < EventRecord.warningCountMax { warnings.append("\(path): \(message)") }
+      if warnings.count < EventRecord.lineCountMax { warnings.append("\(path): \(message)") }
+    case .note(let text): notes = notes.suffix(EventRecord.lineCountMax - 1) + [text]
     case .listening, .progress, .item: break
     }
   }
 
   func outcome(of child: ChildOutcome) -> MoverOutcome {
-    var log = child.logTail
-    log += Array((warnings.map { $0 + "\n" }.joined() + (summaryText ?? "")).utf8)
+    let lines = (warnings + notes).map { $0 + "\n" }.joined() + (summary?.logText ?? "")
+    let log = child.logTail + Array(lines.utf8)
+    let status: ExitStatus? =
+      if case .exited(let code) = child.ending { ExitStatus(rawValue: code) } else { nil }
+    if let summary, status == .done || status == .partial {
+      return EventRecord.outcome(of: summary, isPartial: status == .partial, log)
+    }
     switch child.ending {
-    case .exited(let code) where code == ExitStatus.done.rawValue && summaryText != nil:
-      return .completed(partialCount: 0, logs: log, image: nil)
-    case .exited(let code) where code == ExitStatus.partial.rawValue && summaryText != nil:
-      return .completed(partialCount: max(1, partialCount), logs: log, image: nil)
     case .exited(let code): return .failed(failed(code: code, child, log))
     case .killed(let signal):
       let kind: FailureKind = child.wasCancelled ? .cancelled : .failed
@@ -117,6 +116,20 @@ private struct EventRecord {
       return .failed(
         MoverFailure(kind, message, hint: hint, logs: log + Array("\(message)\n".utf8)))
     }
+  }
+
+  private static func outcome(
+    of summary: MoverSummary, isPartial: Bool, _ log: [UInt8]
+  ) -> MoverOutcome {
+    var completion = MoverCompletion(logs: log)
+    completion.statusFields = summary.statusFields
+    guard isPartial else { return .completed(completion) }
+    let shortfall = summary.shortfall ?? "it is incomplete"
+    guard summary.countsWithShortfall else {
+      return .failed(MoverFailure(.partial, shortfall, logs: log))
+    }
+    completion.shortfall = shortfall
+    return .completed(completion)
   }
 
   private func failed(code: Int32, _ child: ChildOutcome, _ log: [UInt8]) -> MoverFailure {

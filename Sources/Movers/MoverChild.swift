@@ -1,11 +1,13 @@
+import Glibc
 package import Platform
-import Replication
 import Supervision
 
 /// The work of one section inside a mover's child; others join by ``MoverChild/register(_:_:)``.
 package protocol ChildWork: Sendable {
-  /// Does the job to its end; blocks. The number of entries that could not be read or applied.
-  func run(_ job: JSONObject, events: @escaping @Sendable (MoverEvent) -> Void) throws -> Int64
+  /// Does the job to its end; blocks. What it has done becomes the last event.
+  func run(
+    _ job: JSONObject, events: @escaping @Sendable (MoverEvent) -> Void
+  ) throws -> MoverSummary
 
   /// Ends ``run(_:events:)`` soon; from any thread, also before it.
   func cancel()
@@ -26,12 +28,14 @@ package struct MoverChild {
   /// Reads the job from descriptor 3, tells events on descriptor 4, and handles SIGTERM by
   /// cancelling.
   ///
+  /// SIGHUP is ignored: by it restic asks whether the holder of a repository's lock lives.
   /// Called once, before other threads are started.
   package func runFromDescriptors() -> ExitStatus {
     StartedProcess.hideFromDumps()
+    signal(SIGHUP, SIG_IGN)
     let side = ChildSide()
     let works = Array(works.values)
-    TerminationSignals.handle { for work in works { work.cancel() } }
+    TerminationSignals.handle(hangup: false) { for work in works { work.cancel() } }
     return run({ try ChildSide.readJob() }, emit: { side.emit($0.document) })
   }
 
@@ -45,10 +49,9 @@ package struct MoverChild {
         throw SupervisionError.badJob("nobody serves \(job.section)")
       }
       let lock = try job.lockPath.map { try RunLock(taking: $0) }
-      let partialCount = try withExtendedLifetime(lock) {
-        try work.run(job.job, events: emit)
-      }
-      return partialCount == 0 ? .done : .partial
+      let summary = try withExtendedLifetime(lock) { try work.run(job.job, events: emit) }
+      emit(.summary(summary))
+      return summary.shortfall == nil ? .done : .partial
     } catch {
       let event = MoverEvent(error)
       emit(event)
@@ -56,27 +59,4 @@ package struct MoverChild {
       return ExitStatus(kind)
     }
   }
-}
-
-/// The work of the section `rsyncTLS`: a job for the replication engine.
-package struct RsyncTLSWork: ChildWork {
-  private let engine: any ReplicationEngine
-
-  package init(engine: any ReplicationEngine) { self.engine = engine }
-
-  package func run(
-    _ job: JSONObject, events: @escaping @Sendable (MoverEvent) -> Void
-  ) throws -> Int64 {
-    let job = try RsyncTLSJob(job)
-    let summary =
-      switch job.direction {
-      case .send: try engine.send(job) { events(MoverEvent($0)) }
-      case .receive:
-        try engine.receive(job, events: { events(MoverEvent($0)) }) { events(.listening($0)) }
-      }
-    events(.summary(summary))
-    return summary.warningCount
-  }
-
-  package func cancel() { engine.cancel() }
 }

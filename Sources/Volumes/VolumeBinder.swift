@@ -36,7 +36,7 @@ package struct VolumeBinder {
     guard let name = source.sourcePVC?.value else {
       throw .notServed("it names no volume to read")
     }
-    return try bind(name, of: source)
+    return try bind(claim: name, of: source)
   }
 
   /// The volume a replication fills.
@@ -45,7 +45,7 @@ package struct VolumeBinder {
     guard let name = destination.mover?.volume?.destinationPVC?.value else {
       throw .notServed("provisioning a volume is not served yet: name a destinationPVC")
     }
-    return try bind(name, of: destination)
+    return try bind(claim: name, of: destination)
   }
 
   /// Only Direct reads and writes the volume itself; the point-in-time copies are made elsewhere.
@@ -55,8 +55,9 @@ package struct VolumeBinder {
   }
 
   /// Finds the volume of a claim, or of an absolute path in its place.
-  private func bind(_ name: String, of object: some Replication) throws(VolumeError) -> BoundVolume
-  {
+  package func bind(
+    claim name: String, of object: some Replication
+  ) throws(VolumeError) -> BoundVolume {
     if name.hasPrefix("/") {
       let form = try form(of: name, owner: "\(object.key)")
       return BoundVolume(path: name, form: form, claim: nil)

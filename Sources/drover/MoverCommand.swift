@@ -11,7 +11,8 @@ struct MoverCommand: ParsableCommand {
 
   func run() throws {
     var child = MoverChild()
-    child.register("rsyncTLS", RsyncTLSWork(engine: makeReplicationEngine()))
+    child.register(RsyncTLSJob.section, RsyncTLSWork(engine: makeReplicationEngine()))
+    child.register(ResticJob.section, ResticWork(programVersion: "drover \(droverVersion)"))
     let code = child.runFromDescriptors()
     if code != .done { throw ExitCode(code.rawValue) }
   }

@@ -1,50 +1,17 @@
 import BackupRepository
-import ObjectStorage
 import Platform
 
-/// Where a repository is, as restic writes it.
-enum RepoAddress: Equatable {
-  case local(path: String)
-
-  /// Schemes of restic's other back ends.
-  private static let remote: Set<String> = [
-    "s3", "rest", "sftp", "b2", "azure", "gs", "swift", "rclone",
-  ]
+extension RepositoryAddress {
   /// Longest address that is read from a file: paths have at most 4 KiB.
   private static let fileSizeBytesMax = 64 << 10
 
-  /// Reads an address: a path, or `local:` and a path.
-  /// - Throws: `RepositoryError.unsupported` for the other back ends of restic, `.usage`.
-  init(_ text: String) throws(RepositoryError) {
-    guard !text.isEmpty else { throw .usage("the address of the repository is empty") }
-    let isPath = ["/", "./", "../"].contains { text.hasPrefix($0) } || text == "." || text == ".."
-    guard !isPath, let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else {
-      self = .local(path: text)
-      return
-    }
-    let scheme = String(text[..<colon])
-    if scheme == "local" {
-      let path = String(text[text.utf8.index(after: colon)...])
-      guard !path.isEmpty else { throw .usage("after 'local:' stands a path") }
-      self = .local(path: path)
-    } else if RepoAddress.remote.contains(scheme) {
-      // The rest of such an address may hold a password.
-      throw .unsupported(
-        what: "a repository behind '\(scheme):'", place: "directories are served so far")
-    } else {
-      throw .usage(
-        "'\(printable(scheme.utf8)):' is no kind of repository; write local: before the path of a"
-          + " directory")
-    }
-  }
-
   /// The address that the options or the environment name; the options count first.
-  static func chosen(_ options: RepoOptions) throws(RepositoryError) -> RepoAddress {
+  static func chosen(_ options: RepoOptions) throws(RepositoryError) -> RepositoryAddress {
     switch (options.repository, options.repositoryFile) {
     case (.some, .some):
       throw .usage("--repo and --repository-file exclude each other")
-    case (let text?, nil): return try RepoAddress(text)
-    case (nil, let file?): return try RepoAddress(try read(file))
+    case (let text?, nil): return try RepositoryAddress(text)
+    case (nil, let file?): return try RepositoryAddress(try read(file))
     case (nil, nil): break
     }
     let text = RepoEnvironment["RESTIC_REPOSITORY"]
@@ -52,8 +19,8 @@ enum RepoAddress: Equatable {
     switch (text, file) {
     case (.some, .some):
       throw .usage("RESTIC_REPOSITORY and RESTIC_REPOSITORY_FILE exclude each other")
-    case (let text?, nil): return try RepoAddress(text)
-    case (nil, let file?): return try RepoAddress(try read(file))
+    case (let text?, nil): return try RepositoryAddress(text)
+    case (nil, let file?): return try RepositoryAddress(try read(file))
     case (nil, nil):
       throw .usage(
         "which repository? Name it with --repo or --repository-file, RESTIC_REPOSITORY or"
@@ -67,33 +34,6 @@ enum RepoAddress: Equatable {
       return String(decoding: RepoText.trimmed(RepoText.decoded(bytes)), as: UTF8.self)
     } catch {
       throw .platform(error)
-    }
-  }
-
-  /// Opens what is there.
-  /// - Throws: `RepositoryError.noRepository` when nothing is.
-  func open() throws(RepositoryError) -> any ObjectStore {
-    switch self {
-    case .local(let path):
-      do throws(ObjectStoreError) { return try LocalStore(at: path) } catch {
-        if error.kind == .notFound { throw .noRepository(place: path) }
-        throw .store(error)
-      }
-    }
-  }
-
-  /// Makes the place of a new repository, with its folders.
-  func create() throws(RepositoryError) -> any ObjectStore {
-    switch self {
-    case .local(let path):
-      do throws(ObjectStoreError) {
-        let folders = try RepositoryLayout.directories.map { (name) throws(ObjectStoreError) in
-          try ObjectKey(name)
-        }
-        return try LocalStore.create(at: path, folders: folders)
-      } catch {
-        throw .store(error)
-      }
     }
   }
 }

@@ -128,8 +128,7 @@ struct RepoBackupCommand: ParsableCommand {
     backup.isDryRun = dryRun
     if let size = try options.settings.packSizeBytes { backup.packSizeBytes = size }
     let readers = readConcurrency ?? RepoEnvironment["RESTIC_READ_CONCURRENCY"].flatMap { Int($0) }
-    // Beyond 64 threads the index and the packs are what is waited for.
-    backup.workerCount = min(64, max(RepoRun.processorCount, readers ?? 0))
+    backup.workerCount = BackupOptions.workerCount(readerCount: readers ?? 0)
     backup.temporaryDirectory = RepoEnvironment.temporaryDirectory
     backup.reportsItems = run.output.verbosity > 2 || (run.output.isJSON && options.verbose > 1)
     backup.isCancelled = run.isInterrupted

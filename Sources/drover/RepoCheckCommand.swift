@@ -44,7 +44,7 @@ struct RepoCheckCommand: ParsableCommand {
       if let readDataSubset {
         check.reading = .subset(try ReadDataSubset(parsing: readDataSubset))
       }
-      check.threadCount = RepoRun.processorCount
+      check.threadCount = processorCount
       check.temporaryDirectory = RepoEnvironment.temporaryDirectory
       check.isCancelled = run.isInterrupted
       run.output.say("create exclusive lock for repository", from: options.noLock ? 9 : 1)

@@ -131,22 +131,16 @@ struct RepoOptions: ParsableArguments {
   /// How contents are stored.
   var settings: (compression: CompressionMode, packSizeBytes: Int?) {
     get throws {
-      var mode = CompressionMode.auto
-      if let word = compression ?? RepoEnvironment["RESTIC_COMPRESSION"] {
-        guard let known = CompressionMode(rawValue: word) else {
-          throw ValidationError(
-            "'\(word)' is not a compression: auto, off, fastest, better or max")
-        }
-        mode = known
+      do throws(RepositoryError) {
+        let word = compression ?? RepoEnvironment["RESTIC_COMPRESSION"]
+        let size = packSize ?? RepoEnvironment["RESTIC_PACK_SIZE"]
+        return (
+          try word.map(CompressionMode.init(parsing:)) ?? .auto,
+          try size.flatMap(PackWriter.sizeBytes(parsing:))
+        )
+      } catch {
+        throw ValidationError(error.message)
       }
-      guard let text = packSize ?? RepoEnvironment["RESTIC_PACK_SIZE"], text != "0" else {
-        return (mode, nil)
-      }
-      guard let size = Int(text), PackWriter.sizeBytesRange.contains(size &<< 20), size <= 128
-      else {
-        throw ValidationError("'\(text)' is not a pack size: 4 to 128 MiB")
-      }
-      return (mode, size << 20)
     }
   }
 

@@ -40,7 +40,7 @@ struct RepoPruneCommand: ParsableCommand {
     _ run: RepoRun, _ repository: Repository, _ options: PruneRunOptions
   ) throws(RepositoryError) -> PruneReport {
     var options = options
-    options.threadCount = RepoRun.processorCount
+    options.threadCount = processorCount
     options.temporaryDirectory = RepoEnvironment.temporaryDirectory
     options.isCancelled = run.isInterrupted
     let progress = RepoProgress(run.output)

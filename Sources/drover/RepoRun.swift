@@ -8,11 +8,14 @@ import Platform
 final class RepoRun: Sendable {
   let options: RepoOptions
   let output: RepoOutput
+  private let cache: CacheDirectory?
   private let interruption: Interruption
 
   private init(_ options: RepoOptions) {
     self.options = options
-    output = RepoOutput(options)
+    let output = RepoOutput(options)
+    self.output = output
+    cache = RepoCache.directory(options) { output.warn($0) }
     interruption = Interruption.ofProcess(ignoresHangup: true)
   }
 
@@ -55,13 +58,13 @@ final class RepoRun: Sendable {
 
   /// Opens the repository without a lock.
   func open(inputIsTaken: Bool = false) throws(RepositoryError) -> Repository {
-    let address = try RepoAddress.chosen(options)
+    let address = try RepositoryAddress.chosen(options)
     let store = wrapped(try address.open())
     let password = try RepoPassword(options: options, isInterrupted: isInterrupted)
       .obtain(inputIsTaken: inputIsTaken)
     output.say("open repository", from: 2)
     var options = try repositoryOptions()
-    options.cacheDirectory = RepoCache.directory(self.options) { output.warn($0) }
+    options.cacheDirectory = cache?.path
     let repository = try Repository.open(store, password: password, options: options)
     output.say(
       "repository \(repository.config.id.short) opened (version"
@@ -93,34 +96,29 @@ final class RepoRun: Sendable {
   var lockOptions: LockOptions {
     var result = LockOptions()
     result.retrySeconds = options.retryLock ?? 0
+    result.ledgerDirectory = cache?.lockLedger
     result.isCancelled = isInterrupted
     let output = output
     result.observe = { event in
       switch event {
-      case .waiting(let holder, let seconds):
-        output.say("locked by \(holder); next try in \(Int(seconds)) s")
-      case .removedDead(let id, let holder):
-        output.say("removed lock \(id.short) of \(holder), which lives no more", from: 2)
-      case .refreshFailed(let error): output.warn("the lock is not refreshed: \(error)")
-      case .leftBehind(let id, let error): output.warn("lock \(id.short) stays: \(error)")
+      case .waiting: output.say(event.description)
+      case .removedDead: output.say(event.description, from: 2)
+      case .refreshFailed, .leftBehind: output.warn(event.description)
       }
     }
     return result
   }
 
-  /// How many threads the machine serves.
-  static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-
   /// Makes the repository.
   func create(
     _ creation: Repository.Creation
   ) throws(RepositoryError) -> (repository: Repository, now: GoTime) {
-    let address = try RepoAddress.chosen(options)
+    let address = try RepositoryAddress.chosen(options)
     // Before a password is asked for.
     if let store = try? address.open() { try refuseExisting(store) }
     let password = try RepoPassword(options: options, isInterrupted: isInterrupted)
       .obtain(isNew: true)
-    let now = RepoRun.now()
+    let now = GoTime.now()
     let store = wrapped(try address.create())
     let repository = try Repository.create(
       store, password: password, creation, options: try repositoryOptions(), now: now)
@@ -165,12 +163,6 @@ final class RepoRun: Sendable {
           "\(notice.operation.rawValue) \(notice.key): \(notice.error.description); once more in"
             + " \(Shown.decimal(notice.delaySeconds, places: 1)) s")
       })
-  }
-
-  static func now() -> GoTime {
-    let now = SystemClock().wallTime()
-    var zone = LocalZone()
-    return zone.time(seconds: now.seconds, nanoseconds: UInt32(now.nanoseconds))
   }
 
   // MARK: Snapshots

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BackupRepository
 import Glibc
+import Platform
 
 /// Times for people, in the zone of this machine.
 enum RepoTime {

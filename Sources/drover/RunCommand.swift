@@ -12,10 +12,14 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run what manifest files ask for, and end with the outcome.",
     discussion: """
-      Reads ReplicationSource, ReplicationDestination, Secret, PersistentVolume and \
-      PersistentVolumeClaim as VolSync knows them. Everything is checked before anything starts. \
-      Destinations are started first; a source without address sends to the destination of \
-      the files.
+      Reads ReplicationSource and ReplicationDestination with rsyncTLS or restic, Secret, \
+      ConfigMap, PersistentVolume and PersistentVolumeClaim as VolSync knows them. Everything \
+      is checked before anything starts. With rsyncTLS destinations are started first, and a \
+      source without address sends to the destination of the files; with restic a destination \
+      restores after the sources of its repository have stored.
+
+      Nothing is kept from run to run. What was printed with -o yaml may be given to the next run: \
+      its status says when the repository was pruned last.
       """)
 
   enum Output: String, ExpressibleByArgument, CaseIterable {
@@ -30,7 +34,9 @@ struct RunCommand: ParsableCommand {
       valueName: "file"))
   var files: [String] = []
 
-  @Flag(name: .long, help: "Run each replication once, whatever its trigger.")
+  @Flag(
+    name: .long,
+    help: "Run each replication once, whatever its trigger; manual ones run once anyway.")
   var once = false
 
   @Option(
@@ -40,25 +46,24 @@ struct RunCommand: ParsableCommand {
 
   func validate() throws {
     if files.isEmpty { throw ValidationError("name at least one file: -f FILE") }
-    if !once {
-      throw ValidationError(
-        "running by triggers is not served yet: add --once to run each replication once")
-    }
   }
 
   func run() throws {
-    let code = RunCommand.perform(files: files, output: output)
+    let code = RunCommand.perform(files: files, once: once, output: output)
     if code != .done { throw ExitCode(code.rawValue) }
   }
 
-  private static func perform(files: [String], output: Output?) -> ExitStatus {
+  private static func perform(files: [String], once: Bool, output: Output?) -> ExitStatus {
     let log = RunLog()
     // It holds keys until its movers have them.
     StartedProcess.hideFromDumps()
     do {
       let movers = MoverRegistry<MoverRequest>.standard()
       let set = try ManifestLoader().load(files)
-      let plan = try RunPlanner(set, served: movers.sections).plan()
+      let planner = RunPlanner(
+        set, served: movers.sections, cacheDirectory: RepoCache.standardPath)
+      let plan = try planner.plan()
+      if !once { try plan.requireManualTriggers() }
       let directory = try RunDirectory()
       defer { directory.remove() }
       let session = RunSession(plan, movers: movers, stateDirectory: directory.path) {

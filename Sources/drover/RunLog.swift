@@ -23,7 +23,9 @@ final class RunLog: Sendable {
       if let text = text(of: event) { write("\(name): \(text)") }
     case .retrying(let failure, let attempt, let delay):
       write("\(name): \(failure.message); try \(attempt + 1) in \(Int(delay)) s")
-    case .completed: write("\(name): done")
+    case .completed(nil): write("\(name): done")
+    case .completed(let shortfall?): write("\(name): done, but incomplete: \(shortfall)")
+    case .givenUp: write("\(name): not run: what it waited for has failed")
     case .failed(let failure):
       write("\(name): failed: \(failure.message)")
       if let hint = failure.hint { write("\(name): \(hint)") }
@@ -43,6 +45,7 @@ final class RunLog: Sendable {
       return "listening on \(shown)"
     case .warning(let path, let message): return "\(path): \(message)"
     case .item(let change, let path): return "\(change) \(path)"
+    case .note(let text): return text
     case .summary(let summary):
       return summary.logText.split(separator: "\n").joined(separator: "; ")
     // The failure is told when it is known whether it will be tried again.

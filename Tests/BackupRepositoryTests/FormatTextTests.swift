@@ -22,12 +22,6 @@ private func json(_ bytes: [UInt8]) -> String {
   return text(json.bytes)
 }
 
-private func base64(_ bytes: [UInt8]) -> String {
-  var json = GoJSON()
-  bytes.withUnsafeBytes { Base64.append($0, to: &json) }
-  return text(json.bytes)
-}
-
 @Suite struct FormatTextTests {
   @Test(arguments: [
     ("plain name.txt", "plain name.txt"), ("<a>&b'", "<a>&b'"), ("ümlaut 漢字 🎉", "ümlaut 漢字 🎉"),
@@ -138,20 +132,6 @@ private func base64(_ bytes: [UInt8]) -> String {
     var json = GoJSON()
     json.number(number)
     #expect(text(json.bytes) == expected)
-  }
-
-  @Test(arguments: [
-    ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
-    ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
-  ])
-  func base64IsThatOfTheStandard(plain: String, encoded: String) {
-    #expect(base64(Array(plain.utf8)) == encoded)
-    #expect(Base64.bytes(of: encoded) == Array(plain.utf8))
-  }
-
-  @Test(arguments: ["Z", "Zg", "Zg=", "Zg===", "Zm9v=", "Z===", "=", "Zm 9v", "Zm9*", "Zg==Zg=="])
-  func otherTextsAreNotBase64(text: String) {
-    #expect(Base64.bytes(of: text) == nil)
   }
 
   @Test func modesAreThoseOfGo() {

@@ -5,19 +5,6 @@ import Testing
 private let hexKey = String(repeating: "ab", count: 16)
 
 @Suite struct SecretTests {
-  @Test(arguments: [
-    ("", []), ("Zg==", Array("f".utf8)), ("Zm8=", Array("fo".utf8)), ("Zm9v", Array("foo".utf8)),
-    ("Zm9v\nYg==", Array("foob".utf8)), ("//79", [0xff, 0xfe, 0xfd]),
-  ])
-  func decodesBase64(text: String, expected: [UInt8]) {
-    #expect(bytes(base64: text) == expected)
-  }
-
-  @Test(arguments: ["Z", "Zg=", "Zg===", "Z===", "Zg==Zg==", "Z%==", "=Zg="])
-  func refusesBrokenBase64(text: String) {
-    #expect(bytes(base64: text) == nil)
-  }
-
   @Test(arguments: ["id:\(hexKey)", "id:\(hexKey)\n", "a:\(hexKey)\r\nb:\(hexKey)\n\n"])
   func acceptsKeyFiles(text: String) {
     #expect(KeyFile.problem(in: Array(text.utf8)) == nil)

@@ -169,12 +169,12 @@ let sampleJob: RsyncTLSJob = {
   )
 
   @Test func aSummaryAndZeroAreSuccess() {
-    guard case .completed(let partial, let logs, nil) = outcome("echo '\(Self.summary)' >&4") else {
+    guard case .completed(let completion) = outcome("echo '\(Self.summary)' >&4") else {
       Issue.record("not completed")
       return
     }
-    #expect(partial == 0)
-    #expect(String(decoding: logs, as: UTF8.self).hasPrefix("files: 0"))
+    #expect(completion.shortfall == nil)
+    #expect(String(decoding: completion.logs, as: UTF8.self).hasPrefix("files: 0"))
   }
 
   @Test func zeroWithoutSummaryIsAFailure() {
@@ -185,12 +185,25 @@ let sampleJob: RsyncTLSJob = {
     #expect(failure.kind == .failed)
   }
 
-  @Test func threeIsPartial() {
-    guard case .completed(let partial, _, _) = outcome("echo '\(Self.summary)' >&4; exit 3") else {
+  @Test func threeIsNoSuccessOfASession() {
+    guard case .failed(let failure) = outcome("echo '\(Self.summary)' >&4; exit 3") else {
+      Issue.record("completed")
+      return
+    }
+    #expect(failure.kind == .partial)
+  }
+
+  @Test func threeIsAShortfallOfABackup() {
+    var summary = ResticSummary(.backup)
+    summary.shortfalls = ["prune failed"]
+    let event = JSONValue.object(MoverEvent.summary(.restic(summary)).document).encoded()
+    let text = String(decoding: event, as: UTF8.self)
+    guard case .completed(let completion) = outcome("echo '\(text)' >&4; exit 3") else {
       Issue.record("not completed")
       return
     }
-    #expect(partial == 1)
+    #expect(completion.shortfall == "prune failed")
+    #expect(String(decoding: completion.logs, as: UTF8.self).contains("incomplete: prune failed"))
   }
 
   @Test func theEventTellsMoreThanTheCode() {

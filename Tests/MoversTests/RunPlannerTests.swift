@@ -80,14 +80,14 @@ struct PlanFiles {
     let plan = try files.plan(files.destination() + files.source())
     let destination = try #require(plan.destinations.first)
     let source = try #require(plan.sources.first)
-    #expect(destination.generatedKeySecret == "volsync-rsync-tls-d")
-    #expect(KeyFile.problem(in: destination.job.key) == nil)
-    #expect(source.job.key == destination.job.key)
-    #expect(source.generatedKeySecret == nil)
+    #expect(destination.statusFields["keySecret"] == .string("volsync-rsync-tls-d"))
+    #expect(KeyFile.problem(in: try #require(destination.job.rsyncTLS).key) == nil)
+    #expect(source.job.rsyncTLS?.key == destination.job.rsyncTLS?.key)
+    #expect(source.statusFields["keySecret"] == nil)
     #expect(source.peer == destination.key)
-    #expect(destination.job.host == "127.0.0.1")
-    #expect(destination.job.port == 0)
-    #expect(destination.job.excludes == ["lost+found"])
+    #expect(destination.job.rsyncTLS?.host == "127.0.0.1")
+    #expect(destination.job.rsyncTLS?.port == 0)
+    #expect(destination.job.rsyncTLS?.excludes == ["lost+found"])
     #expect(plan.order == [destination.key, source.key])
   }
 
@@ -113,8 +113,8 @@ struct PlanFiles {
       files.destination(annotations: annotation, section: ", keySecret: k")
         + files.source(section: section + ", keySecret: k") + files.key("k"))
     let destination = try #require(plan.destinations.first)
-    #expect(destination.job.host == host)
-    #expect(destination.job.port == port)
+    #expect(destination.job.rsyncTLS?.host == host)
+    #expect(destination.job.rsyncTLS?.port == port)
     #expect((plan.sources.first?.peer != nil) == paired)
   }
 
@@ -126,9 +126,9 @@ struct PlanFiles {
     let plan = try files.plan(two + byKey + byName)
     let peers = Dictionary(uniqueKeysWithValues: plan.sources.map { ($0.key.name, $0.peer?.name) })
     #expect(peers == ["s": "b", "a": "a"])
-    let keys = plan.destinations.map(\.job.key)
+    let keys = plan.destinations.map(\.job.rsyncTLS?.key)
     #expect(keys[0] != keys[1])
-    #expect(plan.sources.map(\.job.key) == [keys[1], keys[0]])
+    #expect(plan.sources.map(\.job.rsyncTLS?.key) == [keys[1], keys[0]])
   }
 
   @Test(arguments: [true, false])
@@ -137,22 +137,22 @@ struct PlanFiles {
     let plan = try files.plan(
       files.destination(section: sourceNames ? "" : named)
         + files.source(section: sourceNames ? named : "") + files.key("k"))
-    #expect(plan.destinations.first?.job.key == Array("id:\(secret)".utf8))
-    #expect(plan.sources.first?.job.key == Array("id:\(secret)".utf8))
-    #expect(plan.destinations.first?.generatedKeySecret == nil)
+    #expect(plan.destinations.first?.job.rsyncTLS?.key == Array("id:\(secret)".utf8))
+    #expect(plan.sources.first?.job.rsyncTLS?.key == Array("id:\(secret)".utf8))
+    #expect(plan.destinations.first?.statusFields["keySecret"] == nil)
   }
 
   @Test func aSecretUnderTheGeneratedNameIsUsedAgain() throws {
     let plan = try files.plan(files.destination() + files.key("volsync-rsync-tls-d"))
-    #expect(plan.destinations.first?.job.key == Array("id:\(secret)".utf8))
-    #expect(plan.destinations.first?.generatedKeySecret == nil)
+    #expect(plan.destinations.first?.job.rsyncTLS?.key == Array("id:\(secret)".utf8))
+    #expect(plan.destinations.first?.statusFields["keySecret"] == nil)
   }
 
   @Test func theAnnotationAllowsAnEmptySource() throws {
     for (value, allowed) in [("'true'", true), ("'false'", false)] {
       let annotation = "drover.internal/allow-empty-source: \(value)"
       let plan = try files.plan(files.destination() + files.source(annotations: annotation))
-      #expect(plan.sources.first?.job.allowEmptySource == allowed)
+      #expect(plan.sources.first?.job.rsyncTLS?.allowEmptySource == allowed)
     }
   }
 

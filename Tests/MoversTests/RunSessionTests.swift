@@ -25,7 +25,7 @@ private final class ScriptedMover: Mover, @unchecked Sendable {
 
   func synchronize() -> MoverOutcome {
     script.started.add(request)
-    if request.job.direction == .receive {
+    if request.job.rsyncTLS?.direction == .receive {
       if let outcome = script.receiverFails { return outcome }
       request.onEvent(.listening(HostPort(host: "127.0.0.1", port: 4321)))
       return waitForSender()
@@ -39,7 +39,7 @@ private final class ScriptedMover: Mover, @unchecked Sendable {
     while true {
       if lock.withLock({ isCancelled }) { return .failed(MoverFailure(.cancelled, "cancelled")) }
       if !script.senderIsDone.values.isEmpty {
-        return .completed(partialCount: 0, logs: [], image: nil)
+        return .completed(MoverCompletion(logs: []))
       }
       usleep(2000)
     }
@@ -68,7 +68,7 @@ private final class MoverScript: @unchecked Sendable {
   }
 }
 
-private let done = MoverOutcome.completed(partialCount: 0, logs: Array("ok".utf8), image: nil)
+private let done = MoverOutcome.completed(MoverCompletion(logs: Array("ok".utf8)))
 private func failed(_ kind: FailureKind) -> MoverOutcome {
   .failed(MoverFailure(kind, "\(kind)", logs: Array("\(kind)\n".utf8)))
 }
@@ -123,9 +123,9 @@ private func failed(_ kind: FailureKind) -> MoverOutcome {
         ]))
     #expect(reason(destination) == "CleaningUp")
     #expect(Set(script.cleanUps.values).count == 2)
-    let sender = try #require(script.started.values.first { $0.job.direction == .send })
-    #expect(sender.job.host == "127.0.0.1")
-    #expect(sender.job.port == 4321)
+    let sender = try #require(script.started.values.first { $0.job.rsyncTLS?.direction == .send })
+    #expect(sender.job.rsyncTLS?.host == "127.0.0.1")
+    #expect(sender.job.rsyncTLS?.port == 4321)
   }
 
   @Test func anUnreachablePeerIsTriedAgain() throws {
@@ -155,11 +155,30 @@ private func failed(_ kind: FailureKind) -> MoverOutcome {
   }
 
   @Test func aPartialRunIsNoSuccess() throws {
-    let script = MoverScript([.completed(partialCount: 2, logs: Array("w".utf8), image: nil)])
+    let script = MoverScript([failed(.partial)])
     script.senderIsDone.add(true)
     let (report, status) = try run(script)
     #expect(report.exitStatus == .partial)
     #expect(result(status["ReplicationSource"]) == "Failed")
+    #expect(result(status["ReplicationDestination"]) == "Successful")
+  }
+
+  @Test func aRunWithAShortfallCounts() throws {
+    var completion = MoverCompletion(logs: Array("w".utf8))
+    completion.shortfall = "forget failed"
+    completion.statusFields = ["lastPruned": .string("x")]
+    let script = MoverScript([.completed(completion)])
+    let shortfalls = Collected<String?>()
+    let (report, status) = try run(script) { key, notice in
+      guard key.kind == "ReplicationSource", case .completed(let shortfall) = notice else { return }
+      shortfalls.add(shortfall)
+    }
+    #expect(report.exitStatus == .partial)
+    #expect(shortfalls.values == ["forget failed"])
+    let source = status["ReplicationSource"]
+    #expect(result(source) == "Successful")
+    #expect(source?["lastSyncTime"] != nil)
+    #expect(source?["rsyncTLS"] == .object(["lastPruned": .string("x")]))
     #expect(result(status["ReplicationDestination"]) == "Successful")
   }
 
@@ -170,7 +189,7 @@ private func failed(_ kind: FailureKind) -> MoverOutcome {
     #expect(report.exitStatus == .failed)
     #expect(result(status["ReplicationDestination"]) == "Failed")
     // Its source was never started.
-    #expect(script.started.values.allSatisfy { $0.job.direction == .receive })
+    #expect(script.started.values.allSatisfy { $0.job.rsyncTLS?.direction == .receive })
     #expect(status["ReplicationSource"] == nil)
   }
 

@@ -11,6 +11,24 @@ import Testing
     #expect(WallTime(seconds: seconds).rfc3339 == text)
   }
 
+  @Test(arguments: [
+    ("2026-07-02T10:00:00Z", Int64(1_782_986_400), Int32(0)),
+    ("2026-07-02t10:00:00.25z", 1_782_986_400, 250_000_000),
+    ("2026-07-02T12:30:00+02:30", 1_782_986_400, 0), ("1969-12-31T23:59:59-00:00", -1, 0),
+  ])
+  func rfc3339IsRead(text: String, seconds: Int64, nanoseconds: Int32) {
+    #expect(
+      WallTime(rfc3339: text) == WallTime(seconds: seconds, nanoseconds: nanoseconds))
+  }
+
+  @Test(arguments: [
+    "", "2026-07-02", "2026-07-02T10:00:00", "2026-13-02T10:00:00Z", "2026-02-30T10:00:00Z",
+    "2026-07-02T24:00:00Z", "2026-07-02T10:00:00.Z", "2026-07-02T10:00:00+24:00", "today",
+  ])
+  func otherTextsAreNoTimes(text: String) {
+    #expect(WallTime(rfc3339: text) == nil)
+  }
+
   @Test func monotonicTimeGoesOn() {
     let first = MonotonicTime.now()
     SystemClock().sleep(seconds: 0.005)

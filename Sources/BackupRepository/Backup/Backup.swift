@@ -26,7 +26,7 @@ package struct Backup {
   ///   out.
   package func run() throws(RepositoryError) -> BackupReport {
     let start = now()
-    let targets = try targetTree()
+    let targets = try options.root == nil ? targetTree() : nil
     let paths = recordedPaths()
     let codec = try repository.makeCodec()
     let parent = try parent(codec, paths, notAfter: options.time ?? start)
@@ -52,11 +52,7 @@ package struct Backup {
     return try finish(session, tree, parent, paths, start, codec)
   }
 
-  private func now() -> GoTime {
-    let time = options.clock.wallTime()
-    var zone = LocalZone()
-    return zone.time(seconds: time.seconds, nanoseconds: UInt32(clamping: time.nanoseconds))
-  }
+  private func now() -> GoTime { .now(options.clock) }
 
   private func targetTree() throws(RepositoryError) -> TargetNode {
     if let stream = options.stream { return try TargetNode.tree(ofStream: stream.path) }
@@ -72,6 +68,7 @@ package struct Backup {
       let path = PathText.clean([PathText.slash] + stream.path)
       return [String(decoding: path, as: UTF8.self)]
     }
+    if let root = options.root { return [root.recordedPath] }
     return options.targets.map { String(decoding: PathText.absolute($0), as: UTF8.self) }
   }
 

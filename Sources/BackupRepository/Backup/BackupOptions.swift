@@ -6,6 +6,8 @@ package struct BackupOptions: Sendable {
   package var targets: [[UInt8]] = []
   /// What comes from a descriptor instead of ``targets``.
   package var stream: BackupStream?
+  /// The directory whose entries are the snapshot's root, instead of ``targets``.
+  package var root: BackupRoot?
 
   /// Lists of patterns; a path that one of the lists excludes is left out. Restic keeps those with
   /// and those without case apart.
@@ -56,6 +58,12 @@ package struct BackupOptions: Sendable {
   package var mayGoOn: @Sendable () throws(RepositoryError) -> Void = {}
 
   package init() {}
+
+  /// The threads of a backup that shall read at least so many files at once.
+  package static func workerCount(readerCount: Int) -> Int {
+    // Beyond 64 threads the index and the packs are what is waited for.
+    min(64, max(processorCount, readerCount))
+  }
 }
 
 /// Which snapshot a backup compares files with.
@@ -77,6 +85,32 @@ package struct BackupStream: Sendable {
   package init(descriptor: Int32, path: [UInt8]) {
     self.descriptor = descriptor
     self.path = path
+  }
+}
+
+/// A directory that is stored as if it stood elsewhere, such as a volume that others mount at
+/// `/data`: its entries are the root of the snapshot's tree.
+package struct BackupRoot: Sendable, Equatable {
+  /// Where it is; absolute.
+  package var directory: [UInt8]
+  /// The only path of the record, and what patterns see instead of ``directory``; absolute.
+  package var recordedPath: String
+  /// Whether a directory without entries is backed up, too; otherwise that is refused.
+  package var mayBeEmpty = false
+
+  package init(directory: [UInt8], recordedPath: String) {
+    self.directory = PathText.absolute(directory)
+    self.recordedPath = recordedPath
+  }
+
+  /// An absolute path as patterns see it: below ``directory`` with ``recordedPath`` in its place.
+  func shown(_ path: [UInt8]) -> [UInt8] {
+    guard path.starts(with: directory) else { return path }
+    let rest = path.dropFirst(directory.count)
+    guard directory == [PathText.slash] || rest.isEmpty || rest.first == PathText.slash else {
+      return path
+    }
+    return PathText.clean(Array(recordedPath.utf8) + [PathText.slash] + rest)
   }
 }
 

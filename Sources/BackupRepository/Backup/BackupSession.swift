@@ -35,9 +35,11 @@ final class BackupSession: Sendable {
     }
   }
 
-  /// Walks the source to its end and gives the snapshot's tree.
-  func run(_ targets: TargetNode, previous: BlobID?) throws(RepositoryError) -> BlobID {
-    let root = SourceDirectory(path: [PathText.slash], parent: nil, indexInParent: 0)
+  /// Walks the source to its end and gives the snapshot's tree; without targets the root is
+  /// `options.root`.
+  func run(_ targets: TargetNode?, previous: BlobID?) throws(RepositoryError) -> BlobID {
+    let root = SourceDirectory(
+      path: options.root?.directory ?? [PathText.slash], parent: nil, indexInParent: 0)
     let threads = (0..<max(1, options.workerCount)).map { number in
       Thread("backup \(number)") { [self] in
         work(number == 0 ? (root, targets, previous) : nil)
@@ -50,7 +52,7 @@ final class BackupSession: Sendable {
     return try schedule.result()
   }
 
-  private func work(_ first: (SourceDirectory, TargetNode, BlobID?)?) {
+  private func work(_ first: (SourceDirectory, TargetNode?, BlobID?)?) {
     do throws(RepositoryError) {
       let worker = try BackupWorker(self)
       if let (root, targets, previous) = first {

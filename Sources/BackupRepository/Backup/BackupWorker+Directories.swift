@@ -4,13 +4,31 @@ import Platform
 
 /// Listing directories and writing their trees.
 extension BackupWorker {
-  /// Begins with the root of the snapshot.
+  /// Begins with the root of the snapshot: targets, or a directory itself.
   func start(
-    _ root: SourceDirectory, _ targets: TargetNode, previous: BlobID?
+    _ root: SourceDirectory, _ targets: TargetNode?, previous: BlobID?
   ) throws(RepositoryError) {
     root.previous = load(previous, path: root.path)
-    fill(root, with: targets)
+    if let targets {
+      fill(root, with: targets)
+    } else {
+      do throws(PlatformError) { try list(root) } catch { throw .platform(error) }
+    }
     try begin(root)
+  }
+
+  private func list(_ root: SourceDirectory) throws(PlatformError) {
+    let raw = PathText.withCString(root.path) { path in
+      // The root may be a link, as a mount point may.
+      retryingOnInterrupt { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    }
+    guard raw >= 0 else { throw .last("open", printable(root.path)) }
+    let descriptor = SharedDescriptor(owning: raw)
+    var status = stat()
+    guard fstat(raw, &status) == 0 else { throw .last("fstat", printable(root.path)) }
+    if options.oneFileSystem { root.fileSystem = UInt64(status.st_dev) }
+    try lister.list(raw, into: root)
+    if schedule.mayKeepOpen() { root.descriptor = descriptor }
   }
 
   /// Lists the directory of an entry.

@@ -9,7 +9,7 @@ extension BackupWorker {
     for index in 0..<directory.count where !directory.entries[index].isOmitted {
       try append(directory.entries[index], index, of: directory)
     }
-    if directory.parent == nil, encoder.nodeCount == 0 {
+    if directory.parent == nil, encoder.nodeCount == 0, options.root?.mayBeEmpty != true {
       throw .refused(
         reason: "none of what was to be backed up could be read",
         hint: "Check the paths, the patterns and the permissions.")

@@ -45,7 +45,7 @@ final class DirectoryLister {
     }
     let markers = selection.markers.isEmpty ? [] : selection.markers(in: descriptor)
     pathBuffer.removeAll(keepingCapacity: true)
-    pathBuffer.append(contentsOf: directory.path)
+    pathBuffer.append(contentsOf: selection.shown(directory.path))
     if pathBuffer.last != PathText.slash { pathBuffer.append(PathText.slash) }
     let prefixCount = pathBuffer.count
     directory.reserve(names.count)
@@ -201,7 +201,10 @@ final class DirectoryLister {
       return false
     }
     entry.take(status)
-    if !target.isNamed, selection.excludes(path: path) || selection.excludes(entry) { return false }
+    if !target.isNamed, selection.excludes(path: selection.shown(path)) || selection.excludes(entry)
+    {
+      return false
+    }
     if entry.mode & S_IFMT == S_IFSOCK { return false }
     let offset = name.withUnsafeBytes { directory.arena.appendString($0) }
     entry.name = ArenaSlice(offset: offset, count: UInt32(name.count))

@@ -12,7 +12,7 @@ final class SourceDirectory: @unchecked Sendable {
   let parent: SourceDirectory?
   let indexInParent: Int
   /// The named target that this is below of is on this file system; nil when that does not matter.
-  let fileSystem: UInt64?
+  var fileSystem: UInt64?
   /// Kept open while few others are.
   var descriptor: SharedDescriptor?
   var arena = ByteArena()

@@ -8,18 +8,26 @@ struct SourceSelection: Sendable {
   let markers: [DirectoryMarker]
   /// The cache of this very repository, which changes while it is used.
   private let ownCache: [UInt8]?
+  private let root: BackupRoot?
 
   init(_ options: BackupOptions, cacheDirectory: String?) {
     patterns = options.excludes.filter { !$0.isEmpty }
     sizeBytesMax = options.fileSizeBytesMax
     markers = options.markers
-    ownCache = cacheDirectory.map { PathText.absolute(Array($0.utf8)) }
+    root = options.root
+    ownCache = cacheDirectory.map { path in
+      let path = PathText.absolute(Array(path.utf8))
+      return options.root?.shown(path) ?? path
+    }
   }
+
+  /// An absolute path as patterns see it.
+  func shown(_ path: [UInt8]) -> [UInt8] { root?.shown(path) ?? path }
 
   /// Whether names have to be asked for at all.
   var looksAtPaths: Bool { !patterns.isEmpty || ownCache != nil }
 
-  /// Whether an absolute path is left out.
+  /// Whether a path is left out, given as ``shown(_:)``.
   func excludes(path: [UInt8]) -> Bool {
     if let ownCache, ownCache == path { return true }
     return patterns.contains { $0.excludes(path) }

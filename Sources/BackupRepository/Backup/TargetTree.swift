@@ -1,6 +1,6 @@
 import FileTree
 import Glibc
-import Platform
+package import Platform
 
 /// The upper part of a snapshot: the directories on the way to the targets, and the targets.
 ///
@@ -134,9 +134,9 @@ final class TargetNode: @unchecked Sendable {
 }
 
 /// The names in a directory.
-enum DirectoryNames {
+package enum DirectoryNames {
   /// All of them in byte order, without `.` and `..`.
-  static func all(in path: [UInt8]) throws(PlatformError) -> [[UInt8]] {
+  package static func all(in path: [UInt8]) throws(PlatformError) -> [[UInt8]] {
     let raw = PathText.withCString(path) { path in
       retryingOnInterrupt { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     }

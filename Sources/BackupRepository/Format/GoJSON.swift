@@ -1,3 +1,5 @@
+import Platform
+
 /// Writes JSON as Go's encoder does, byte for byte, into one growing buffer.
 ///
 /// What it writes is hashed and compared with what restic wrote: not valid JSON of the same meaning
@@ -40,6 +42,9 @@ package struct GoJSON {
   mutating func raw(_ text: UnsafeRawBufferPointer) { bytes.append(contentsOf: text) }
 
   mutating func byte(_ byte: UInt8) { bytes.append(byte) }
+
+  /// Base64 without quotation marks.
+  mutating func base64(_ content: UnsafeRawBufferPointer) { Base64.append(content, to: &bytes) }
 
   /// An unsigned number in decimal.
   mutating func number(_ value: UInt64) {

@@ -1,3 +1,5 @@
+package import Platform
+
 /// A point in time as a repository keeps it: nanoseconds, and the zone in which it is written.
 ///
 /// Text: RFC 3339 with the shortest fraction, `2024-01-15T10:00:00.5+01:00`, zone `Z` for UTC. Two
@@ -100,24 +102,10 @@ extension GoTime {
   /// Reads the text of RFC 3339; nil when it is none. Digits of a fraction behind the ninth are
   /// dropped.
   package init?(text: UnsafeRawBufferPointer) {
-    guard text.count >= 20, text.count <= 64,
-      text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"), text[10] == UInt8(ascii: "T"),
-      text[13] == UInt8(ascii: ":"), text[16] == UInt8(ascii: ":"),
-      let year = GoTime.digits(text, 0, 4), let month = GoTime.digits(text, 5, 2),
-      let day = GoTime.digits(text, 8, 2), let hour = GoTime.digits(text, 11, 2),
-      let minute = GoTime.digits(text, 14, 2), let second = GoTime.digits(text, 17, 2),
-      (1...12).contains(month), day >= 1,
-      day <= CalendarTime.dayCount(ofMonth: Int(month), year: year),
-      hour < 24, minute < 60, second < 60
-    else { return nil }
-    var index = 19
-    guard let fraction = GoTime.fraction(text, &index),
-      let offset = GoTime.zone(text, index)
-    else { return nil }
-    let days = CalendarTime.days(year: year, month: Int(month), day: Int(day))
-    let local = days * 86_400 + hour * 3600 + minute * 60 + second
+    guard let time = TimestampText(text) else { return nil }
     self.init(
-      seconds: local - offset, nanoseconds: fraction, zoneOffsetSeconds: Int32(offset))
+      seconds: time.seconds, nanoseconds: time.nanoseconds,
+      zoneOffsetSeconds: time.zoneOffsetSeconds)
   }
 
   /// Reads a text of RFC 3339.
@@ -127,43 +115,5 @@ extension GoTime {
       return nil
     }
     self = time
-  }
-
-  private static func digits(
-    _ text: UnsafeRawBufferPointer, _ start: Int, _ count: Int
-  ) -> Int64? {
-    guard start + count <= text.count else { return nil }
-    var value: Int64 = 0
-    for index in start..<start + count {
-      guard text[index] >= 0x30, text[index] <= 0x39 else { return nil }
-      value = value * 10 + Int64(text[index] - 0x30)
-    }
-    return value
-  }
-
-  private static func fraction(_ text: UnsafeRawBufferPointer, _ index: inout Int) -> UInt32? {
-    guard text[index] == UInt8(ascii: ".") else { return 0 }
-    index += 1
-    let start = index
-    var value: UInt32 = 0
-    var scale: UInt32 = 100_000_000
-    while index < text.count, text[index] >= 0x30, text[index] <= 0x39 {
-      value += UInt32(text[index] - 0x30) * scale
-      scale /= 10
-      index += 1
-    }
-    return index > start ? value : nil
-  }
-
-  private static func zone(_ text: UnsafeRawBufferPointer, _ index: Int) -> Int64? {
-    guard index < text.count else { return nil }
-    if text[index] == UInt8(ascii: "Z") { return index + 1 == text.count ? 0 : nil }
-    guard text[index] == UInt8(ascii: "+") || text[index] == UInt8(ascii: "-"),
-      index + 6 == text.count, text[index + 3] == UInt8(ascii: ":"),
-      let hours = digits(text, index + 1, 2), let minutes = digits(text, index + 4, 2),
-      hours < 24, minutes < 60
-    else { return nil }
-    let offset = hours * 3600 + minutes * 60
-    return text[index] == UInt8(ascii: "-") ? -offset : offset
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+package import Platform
 
 /// The zone of this machine, in which new times are written.
 ///
@@ -30,5 +31,14 @@ package struct LocalZone {
     lastOffset = Int32(truncatingIfNeeded: parts.tm_gmtoff)
     lastQuarter = quarter
     return lastOffset
+  }
+}
+
+extension GoTime {
+  /// The time of a clock, as this machine writes it.
+  package static func now(_ clock: any Clock = SystemClock()) -> GoTime {
+    let now = clock.wallTime()
+    var zone = LocalZone()
+    return zone.time(seconds: now.seconds, nanoseconds: UInt32(clamping: now.nanoseconds))
   }
 }

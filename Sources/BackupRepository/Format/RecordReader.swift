@@ -169,7 +169,7 @@ struct RecordWriter {
   mutating func field(_ name: StaticString, base64 bytes: [UInt8]) {
     key(name)
     json.raw("\"")
-    bytes.withUnsafeBytes { Base64.append($0, to: &json) }
+    bytes.withUnsafeBytes { json.base64($0) }
     json.raw("\"")
   }
 

@@ -146,7 +146,7 @@ package struct TreeEncoder {
     json.string(target)
     if isUTF8(target) { return }
     json.raw(#","linktarget_raw":""#)
-    Base64.append(target, to: &json)
+    json.base64(target)
     json.raw("\"")
   }
 
@@ -193,7 +193,7 @@ package struct TreeEncoder {
         json.raw(#","value":null}"#)
       } else {
         json.raw(#","value":""#)
-        Base64.append(attribute.value, to: &json)
+        json.base64(attribute.value)
         json.raw("\"}")
       }
     }

@@ -34,7 +34,7 @@ package struct LockOptions: Sendable {
 }
 
 /// What happens around a lock, for people.
-package enum LockEvent: Sendable {
+package enum LockEvent: Sendable, CustomStringConvertible {
   /// Somebody holds a lock; the next try is in so many seconds.
   case waiting(holder: String, seconds: Double)
   /// A lock that belonged to nobody any more was removed.
@@ -42,4 +42,14 @@ package enum LockEvent: Sendable {
   case refreshFailed(RepositoryError)
   /// The own lock could not be removed at the end; others respect it until it is stale.
   case leftBehind(LockID, RepositoryError)
+
+  package var description: String {
+    switch self {
+    case .waiting(let holder, let seconds):
+      "locked by \(holder); next try in \(Int(seconds)) s"
+    case .removedDead(_, let holder): "removed \(holder), whose holder lives no more"
+    case .refreshFailed(let error): "the lock is not refreshed: \(error)"
+    case .leftBehind(let id, let error): "lock \(id.short) stays: \(error)"
+    }
+  }
 }

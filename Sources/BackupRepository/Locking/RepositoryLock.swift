@@ -132,11 +132,9 @@ package final class RepositoryLock: @unchecked Sendable {
   private static func write(
     _ repository: Repository, _ mode: LockMode, _ options: LockOptions, _ run: String
   ) throws(RepositoryError) -> LockID {
-    let now = options.clock.wallTime()
     let who = options.identity
-    var zone = LocalZone()
     var record = LockRecord(
-      time: zone.time(seconds: now.seconds, nanoseconds: UInt32(max(0, now.nanoseconds))),
+      time: .now(options.clock),
       isExclusive: mode == .exclusive, hostname: who.hostname, username: who.username,
       processID: who.processID)
     record.userID = who.userID

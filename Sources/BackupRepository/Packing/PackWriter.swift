@@ -13,6 +13,16 @@ package final class PackWriter: @unchecked Sendable {
   /// Pack size when nothing else is asked for, and the limits of what may be asked for.
   package static let sizeBytesStandard = 16 << 20
   package static let sizeBytesRange = (4 << 20)...(128 << 20)
+
+  /// Reads a size in MiB as restic takes it; nil for 0, which asks for the usual one.
+  /// - Throws: `RepositoryError.usage`.
+  package static func sizeBytes(parsing text: String) throws(RepositoryError) -> Int? {
+    guard text != "0" else { return nil }
+    guard let size = Int(text), size <= 128, sizeBytesRange.contains(size << 20) else {
+      throw .usage("'\(printable(text.utf8))' is not a pack size: 4 to 128 MiB")
+    }
+    return size << 20
+  }
   private static let openCount = 2
   private static let storingCountMax = 5
 

@@ -6,6 +6,16 @@ import Platform
 package enum CompressionMode: String, Sendable, CaseIterable {
   case auto, off, fastest, better, max
 
+  /// Reads the word.
+  /// - Throws: `RepositoryError.usage`.
+  package init(parsing text: String) throws(RepositoryError) {
+    guard let mode = CompressionMode(rawValue: text) else {
+      throw .usage(
+        "'\(printable(text.utf8))' is not a compression: auto, off, fastest, better or max")
+    }
+    self = mode
+  }
+
   /// The level of zstd. `auto` is the level whose ratio stays within 3 % of restic's default.
   package var level: Int32 {
     switch self {

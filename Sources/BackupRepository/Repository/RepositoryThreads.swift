@@ -3,7 +3,7 @@ import ObjectStorage
 import Platform
 
 /// How many threads compute: the processors that are online.
-let processorCount = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+package let processorCount = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
 extension Repository {
   /// How many threads read many small things: more than compute where the store answers slowly.

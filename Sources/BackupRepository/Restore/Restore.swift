@@ -62,7 +62,7 @@ package struct Restore {
     let report = state.current
     observe(.finished(report))
     if let failure { throw failure }
-    let hasChoice = !options.includes.isEmpty || !options.excludes.isEmpty
+    let hasChoice = !options.includes.isEmpty || report.entriesPassedOver > 0
     if report.entryCount == 0, hasChoice, report.damageCount + report.entryProblemCount == 0 {
       throw .notFound(
         what: "nothing in the snapshot matches the patterns; nothing was restored",
@@ -103,7 +103,7 @@ package struct Restore {
     let writeBehind = WriteBehind()
     let count =
       options.threadCount
-      ?? max(Restore.processorCount, min(repository.store.connectionsMax, 8)) + 1
+      ?? max(processorCount, min(repository.store.connectionsMax, 8)) + 1
     var workers: [RestoreWorker] = []
     for _ in 0..<max(1, count) {
       workers.append(
@@ -152,6 +152,4 @@ package struct Restore {
       }
     }
   }
-
-  private static var processorCount: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }

@@ -83,6 +83,8 @@ package struct RestoreReport: Sendable {
   package var filesUnchanged = 0
   /// Entries that ``OverwriteMode`` left alone.
   package var entriesSkipped = 0
+  /// Entries that the patterns left out, without what is below them.
+  package var entriesPassedOver = 0
   package var directories = 0
   /// Symbolic links, devices, fifos, sockets.
   package var specials = 0

@@ -149,7 +149,9 @@ final class RestorePlanner {
     let selection =
       hasPatterns
       ? selection(patternPath, isDirectory: isDirectory) : (isSelected: true, descends: isDirectory)
-    guard selection.isSelected || selection.descends else { return }
+    guard selection.isSelected || selection.descends else {
+      return state.count { $0.entriesPassedOver += 1 }
+    }
     let path = name.withUnsafeBytes { frame.path.appending($0) }
     guard path.count <= TreeLimits.pathBytesMax, name.count <= TreeLimits.nameBytesMax else {
       return state.entryFailed(.entry, Array(path.prefix(255)), "its path or name is too long")

@@ -1,3 +1,5 @@
+import Platform
+
 /// A point of time with the zone it was written in, as a snapshot stores it.
 ///
 /// Retention looks at the calendar of that zone, never at another one; comparing compares points of

@@ -63,6 +63,7 @@ package struct KindRegistry: Sendable {
     registry.register(ReplicationSource.self)
     registry.register(ReplicationDestination.self)
     registry.register(Secret.self)
+    registry.register(ConfigMap.self)
     registry.register(PersistentVolume.self)
     registry.register(PersistentVolumeClaim.self)
     registry.register(Namespace.self)

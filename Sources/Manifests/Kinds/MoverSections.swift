@@ -124,13 +124,13 @@ package struct RsyncSection: Sendable {
 /// A certificate authority of the user's own (VolSync reference 2.3).
 package struct CustomCA: Sendable {
   package var secretName: Marked<String>?
-  package var configMapName: String?
-  package var key: String?
+  package var configMapName: Marked<String>?
+  package var key: Marked<String>?
 
   init(_ fields: FieldReader) {
     secretName = fields.marked("secretName")
-    configMapName = fields.string("configMapName")
-    key = fields.string("key")
+    configMapName = fields.marked("configMapName")
+    key = fields.marked("key")
     fields.finish()
   }
 }

@@ -1,3 +1,5 @@
+package import Platform
+
 /// Section `restic` (VolSync reference 3.4).
 package struct ResticSection: Sendable {
   /// Snapshots to keep; an absent rule keeps nothing by itself.
@@ -9,6 +11,8 @@ package struct ResticSection: Sendable {
     package var yearly: Int64?
     package var within: String?
     package var last: Int64?
+
+    package init() {}
   }
 
   package var repository: Marked<String>?
@@ -16,13 +20,15 @@ package struct ResticSection: Sendable {
   package var cacheCapacity: Quantity?
   package var pruneIntervalDays: Int64?
   package var retain: Retain?
+  /// Another value than the last one asks for an unlock; nil and the empty text for none.
   package var unlock: String?
   package var excludesCaches = false
   package var previous: Int64?
-  package var restoreAsOf: String?
+  package var restoreAsOf: WallTime?
   package var enableFileDeletion = false
   package var cleanupCachePVC = false
   package var volume: VolumeOptions
+  package var mover: MoverOptions
 
   init(_ fields: FieldReader, role: Role) {
     repository = fields.marked("repository")
@@ -32,7 +38,7 @@ package struct ResticSection: Sendable {
     _ = fields.string("cacheStorageClassName")
     _ = fields.accessModes("cacheAccessModes")
     volume = VolumeOptions(fields, role: role)
-    _ = MoverOptions(fields)
+    mover = MoverOptions(fields)
     switch role {
     case .source: decodeSource(fields)
     case .destination: decodeDestination(fields)
@@ -54,10 +60,12 @@ package struct ResticSection: Sendable {
 
   private mutating func decodeDestination(_ fields: FieldReader) {
     previous = fields.integer("previous", in: ResticSection.counts)
-    restoreAsOf = fields.string("restoreAsOf")
-    if let time = restoreAsOf, !isTimestamp(time) {
-      fields.report(
-        "restoreAsOf", "\"\(time)\" is not a time of RFC 3339, such as 2026-07-02T10:00:00Z")
+    if let text = fields.string("restoreAsOf") {
+      restoreAsOf = WallTime(rfc3339: text)
+      if restoreAsOf == nil {
+        fields.report(
+          "restoreAsOf", "\"\(text)\" is not a time of RFC 3339, such as 2026-07-02T10:00:00Z")
+      }
     }
     enableFileDeletion = fields.bool("enableFileDeletion") ?? false
     cleanupCachePVC = fields.bool("cleanupCachePVC") ?? false
@@ -91,20 +99,5 @@ package struct ResticSection: Sendable {
       guard !digits.isEmpty, let unit = rest.popFirst(), "ymdh".contains(unit) else { return false }
     }
     return !text.isEmpty
-  }
-
-  /// The shape of an RFC 3339 date-time.
-  private func isTimestamp(_ text: String) -> Bool {
-    let shape = text.map { character -> Character in
-      character.isASCII && character.isNumber ? "0" : character
-    }
-    guard String(shape.prefix(19)).uppercased() == "0000-00-00T00:00:00" else { return false }
-    var rest = String(shape.dropFirst(19))
-    if rest.hasPrefix(".") {
-      let digits = rest.dropFirst().prefix { $0 == "0" }
-      guard !digits.isEmpty else { return false }
-      rest = String(rest.dropFirst(digits.count + 1))
-    }
-    return ["Z", "z", "+00:00", "-00:00"].contains(rest)
   }
 }

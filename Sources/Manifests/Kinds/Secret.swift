@@ -17,7 +17,7 @@ package struct Secret: Manifest {
   package init(metadata: ObjectMetadata, fields: FieldReader) {
     var data: [String: Marked<[UInt8]>] = [:]
     for (name, text) in fields.stringMap("data") {
-      guard let content = bytes(base64: text.value) else {
+      guard let content = Base64.bytes(of: text.value) else {
         fields.report(
           text.mark, "data.\(name)",
           "is not base64: encode the value (base64 -w0), or put it as it is under stringData")

@@ -1,7 +1,7 @@
 /// Checks that what the objects refer to by name is among them, and is of use.
 package struct ReferenceCheck {
-  private let set: ManifestSet
-  private let problems: ProblemList
+  let set: ManifestSet
+  let problems: ProblemList
 
   /// The Secret that a replication without `keySecret` gets (VolSync reference 6.1).
   package static func generatedKeyName(for object: String) -> String {
@@ -45,23 +45,24 @@ package struct ReferenceCheck {
       if let config = section.config {
         checkSecret(config, path: "\(path).rcloneConfig", of: object)
       }
-    case .restic(let section):
-      if let name = section.repository {
-        checkSecret(name, path: "\(path).repository", of: object)
-      }
+    case .restic(let section): checkRestic(section, path: path, of: object)
     case .syncthing, .external: break
     }
   }
 
-  private func checkRsyncTLS(_ section: RsyncTLSSection, path: String, of object: some Replication)
-  {
-    for (index, volume) in section.mover.volumes.enumerated() {
+  func checkVolumes(of mover: MoverOptions, path: String, of object: some Replication) {
+    for (index, volume) in mover.volumes.enumerated() {
       let path = "\(path).moverVolumes[\(index)].volumeSource"
       if let secret = volume.secret { checkSecret(secret, path: "\(path).secret", of: object) }
       if let claim = volume.claim {
         checkClaim(claim, path: "\(path).persistentVolumeClaim", of: object)
       }
     }
+  }
+
+  private func checkRsyncTLS(_ section: RsyncTLSSection, path: String, of object: some Replication)
+  {
+    checkVolumes(of: section.mover, path: path, of: object)
     guard let name = section.keySecret else { return }
     let path = "\(path).keySecret"
     guard let secret = set.find(Secret.self, name.value, in: object.metadata.namespace) else {
@@ -87,10 +88,15 @@ package struct ReferenceCheck {
         content.mark, object: label(of: secret), path: "data.\(KeyFile.name)", problem))
   }
 
-  private func checkSecret(_ name: Marked<String>, path: String, of object: some Replication) {
-    let namespace = object.metadata.namespace
-    if contains(Secret.self, name.value, in: namespace) { return }
-    reportMissing(Secret.self, name, path: path, of: object)
+  func checkSecret(_ name: Marked<String>, path: String, of object: some Replication) {
+    checkReference(Secret.self, name, path: path, of: object)
+  }
+
+  func checkReference<Kind: Manifest>(
+    _ type: Kind.Type, _ name: Marked<String>, path: String, of object: some Replication
+  ) {
+    if contains(type, name.value, in: object.metadata.namespace) { return }
+    reportMissing(type, name, path: path, of: object)
   }
 
   private func checkClaim(_ name: Marked<String>, path: String, of object: some Replication) {
@@ -100,9 +106,7 @@ package struct ReferenceCheck {
       }
       return
     }
-    let namespace = object.metadata.namespace
-    if contains(PersistentVolumeClaim.self, name.value, in: namespace) { return }
-    reportMissing(PersistentVolumeClaim.self, name, path: path, of: object)
+    checkReference(PersistentVolumeClaim.self, name, path: path, of: object)
   }
 
   private func checkVolumeName(of claim: PersistentVolumeClaim) {
@@ -126,13 +130,13 @@ package struct ReferenceCheck {
     }
   }
 
-  private func contains<Kind: Manifest>(
+  func contains<Kind: Manifest>(
     _ type: Kind.Type, _ name: String, in namespace: String?
   ) -> Bool {
     set.contains(ObjectKey(kind: type.kind, namespace: namespace, name: name))
   }
 
-  private func reportMissing<Kind: Manifest>(
+  func reportMissing<Kind: Manifest>(
     _ type: Kind.Type, _ name: Marked<String>, path: String, of object: any Manifest
   ) {
     let namespace = type.isNamespaced ? object.metadata.namespace : nil
@@ -146,7 +150,7 @@ package struct ReferenceCheck {
     report(name.mark, path, text, of: object, suggestion: suggestion)
   }
 
-  private func report(
+  func report(
     _ mark: Mark, _ path: String, _ text: String, of object: any Manifest,
     suggestion: String? = nil
   ) {
@@ -154,7 +158,7 @@ package struct ReferenceCheck {
       Problem(mark, object: label(of: object), path: path, text, suggestion: suggestion))
   }
 
-  private func label(of object: any Manifest) -> String {
+  func label(of object: any Manifest) -> String {
     "\(object.key.kind)/\(object.key.name)"
   }
 }

@@ -36,6 +36,8 @@ package struct RsyncTLSJob: Sendable, Equatable {
     self.key = key
   }
 
+  /// The field of `spec` that names the mover.
+  package static let section = "rsyncTLS"
   /// What VolSync's mover leaves out of every run.
   package static let standardExcludes = ["lost+found"]
 

@@ -67,9 +67,7 @@ extension SessionSummary {
       "wire: sent \(wireBytesSent), received \(wireBytesReceived), speed-up \(tenths(speedUp))",
     ]
     if let treeDigest { lines.append("tree: \(hex(treeDigest))") }
-    if warningCount > 0 {
-      lines.append("\(warningCount) entries could not be read or applied")
-    }
+    if let shortfall = MoverSummary.session(self).shortfall { lines.append(shortfall) }
     return lines.joined(separator: "\n") + "\n"
   }
 

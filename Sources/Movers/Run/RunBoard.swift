@@ -6,6 +6,8 @@ import Platform
 final class RunBoard: @unchecked Sendable {
   enum Result: Sendable {
     case completed
+    /// Completed, but for something that is lacking.
+    case incomplete
     case failed(MoverFailure)
     /// Ended because the other end of its pair failed; that one tells why.
     case cancelledByPeer
@@ -72,8 +74,11 @@ final class RunBoard: @unchecked Sendable {
       entry.result = result
       entry.mover = nil
     }
-    if case .completed = result { return }
-    if case .failed(let failure) = result, failure.kind == .partial { return }
+    switch result {
+    case .completed, .incomplete: return
+    case .failed(let failure) where failure.kind == .partial: return
+    case .failed, .cancelledByPeer: break
+    }
     let mover: (any Mover)? = lock.withLock {
       guard let peer = entries[key]?.peer, entries[peer]?.result == nil else { return nil }
       entries[peer]?.isCancelledByPeer = true
@@ -97,6 +102,22 @@ final class RunBoard: @unchecked Sendable {
     lock.withLock {
       while keys.contains(where: { entries[$0]?.address == nil && entries[$0]?.result == nil }) {
         condition.wait()
+      }
+    }
+  }
+
+  /// Waits until each of the ends has ended; false when one of them has failed, or when everything
+  /// shall end.
+  func waitUntilDone(_ keys: [ObjectKey]) -> Bool {
+    lock.withLock {
+      while !isCancelledByUser, keys.contains(where: { entries[$0]?.result == nil }) {
+        condition.wait()
+      }
+      return keys.allSatisfy { key in
+        switch entries[key]?.result {
+        case .completed, .incomplete: true
+        case .failed, .cancelledByPeer, nil: false
+        }
       }
     }
   }

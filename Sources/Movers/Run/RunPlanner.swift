@@ -1,167 +1,99 @@
 import Control
 package import Manifests
-import Platform
-import Volumes
+package import Platform
 
 /// Turns a set of objects into a plan, or into everything that stands against it.
 package struct RunPlanner {
   /// The port of VolSync's rsync-tls.
   package static let standardPort: UInt16 = 8000
 
-  private let set: ManifestSet
+  private let context: PlanContext
   private let served: [String]
-  private let binder: VolumeBinder
-  private let problems = ProblemList()
-  private let volumeProblems = ProblemList()
+  private let cacheDirectory: String?
+  private let now: WallTime
 
-  /// `served` are the sections that a mover is registered for.
-  package init(_ set: ManifestSet, served: [String]) {
-    self.set = set
+  /// `served` are the sections that a mover is registered for; `cacheDirectory` is where caches of
+  /// repositories stand, nil for none.
+  package init(
+    _ set: ManifestSet, served: [String], cacheDirectory: String? = nil,
+    clock: any Clock = SystemClock()
+  ) {
+    context = PlanContext(set)
     self.served = served
-    binder = VolumeBinder(set)
+    self.cacheDirectory = cacheDirectory
+    now = clock.wallTime()
   }
 
-  /// Checks references, binds volumes, pairs ends and chooses keys.
+  /// Checks references, binds volumes, and makes the job of each end.
   package func plan() throws(RunError) -> RunPlan {
-    ReferenceCheck(set, problems: problems).checkAll()
-    let sources = set.all(ReplicationSource.self).compactMap(candidate)
-    let destinations = set.all(ReplicationDestination.self).compactMap(candidate)
+    let set = context.set
+    ReferenceCheck(set, problems: context.problems).checkAll()
+    var tunnel = RsyncTLSPlanner(context)
+    var restic = ResticPlanner(context, cacheDirectory: cacheDirectory, now: now)
+    for source in set.all(ReplicationSource.self) {
+      sort(source, rsyncTLS: { tunnel.sources.append($0) }, restic: { restic.sources.append($0) })
+    }
+    for destination in set.all(ReplicationDestination.self) {
+      sort(
+        destination, rsyncTLS: { tunnel.destinations.append($0) },
+        restic: { restic.destinations.append($0) })
+    }
     let hasExternal = set.objects.contains { object in
       if case .external? = (object.manifest as? any Replication)?.mover { true } else { false }
     }
-    if sources.isEmpty, destinations.isEmpty, problems.problems.isEmpty, !hasExternal {
+    if tunnel.isEmpty, restic.isEmpty, context.problems.problems.isEmpty, !hasExternal {
       let mark = set.objects.first?.mark ?? Mark(file: "-", line: 1, column: 1)
-      problems.add(Problem(mark, "there is no ReplicationSource or ReplicationDestination to run"))
+      context.problems.add(
+        Problem(mark, "there is no ReplicationSource or ReplicationDestination to run"))
     }
-    let pairing = Pairing(sources: sources, destinations: destinations, problems: problems)
-    let keys = KeyChoice(set, pairing, problems: problems)
     var plan = RunPlan()
-    for destination in destinations {
-      add(destination, to: &plan, pairing: pairing, keys: keys)
-    }
-    for source in sources { add(source, to: &plan, pairing: pairing, keys: keys) }
-    if !problems.problems.isEmpty {
-      for problem in volumeProblems.problems { problems.add(problem) }
-      throw .invalid(problems.sorted)
-    }
-    if !volumeProblems.problems.isEmpty { throw .volumes(volumeProblems.sorted) }
+    tunnel.add(to: &plan)
+    restic.add(to: &plan)
+    try throwProblems()
     let planned = Set((plan.destinations + plan.sources + plan.skipped).map(\.key))
     plan.order = set.objects.map(\.key).filter(planned.contains)
     return plan
   }
 
-  /// The replication as one that can be run, or nil after a report; `external` alone is another's
-  /// work.
-  private func candidate<Kind: Replication>(_ replication: Kind) -> Candidate<Kind>? {
-    guard let object = set.object(replication.key), let mover = replication.mover else {
-      return nil
+  private func throwProblems() throws(RunError) {
+    let (problems, volumeProblems) = (context.problems, context.volumeProblems)
+    if !problems.problems.isEmpty {
+      for problem in volumeProblems.problems { problems.add(problem) }
+      throw .invalid(problems.sorted)
     }
-    if case .external = mover { return nil }
-    guard case .rsyncTLS(let section) = mover, served.contains(mover.name) else {
-      let list = served.joined(separator: ", ")
-      problems.add(
-        Problem(
-          object.mark, object: object.label, path: "spec.\(mover.name)",
-          "this mover is not served yet: only \(list) is"))
-      return nil
-    }
-    if let method = section.volume.copyMethod, !method.value.isDirect {
-      problems.add(
-        Problem(
-          method.mark, object: object.label, path: "spec.\(mover.name).copyMethod",
-          "\(method.value.rawValue) is not served yet: only Direct is"))
-    }
-    return Candidate(replication: replication, section: section, object: object)
+    if !volumeProblems.problems.isEmpty { throw .volumes(volumeProblems.sorted) }
   }
 
-  private func add(
-    _ destination: Candidate<ReplicationDestination>, to plan: inout RunPlan, pairing: Pairing,
-    keys: KeyChoice
+  /// Gives a replication to the planner of its section, or reports that there is none; `external`
+  /// alone is another's work.
+  private func sort<Kind: Replication>(
+    _ replication: Kind, rsyncTLS: (Candidate<Kind, RsyncTLSSection>) -> Void,
+    restic: (Candidate<Kind, ResticSection>) -> Void
   ) {
-    guard
-      let volume = bind(
-        destination.object,
-        { () throws(VolumeError) in
-          try binder.bind(destination: destination.replication)
-        })
-    else { return }
-    if let wanted = destination.section.volume.volumeMode, wanted != volume.mode {
-      problems.add(
-        Problem(
-          destination.object.mark, object: destination.object.label,
-          path: "spec.rsyncTLS.volumeMode",
-          "is \(wanted.rawValue), but \(volume.path) is \(volume.mode.rawValue)"))
+    guard let object = context.set.object(replication.key), let mover = replication.mover else {
+      return
     }
-    let listen = pairing.listenAddress(of: destination)
-    var job = RsyncTLSJob(
-      .receive, root: volume.path, host: listen.host, port: listen.port,
-      key: keys.key(of: destination.replication.key))
-    job.excludes = RsyncTLSJob.standardExcludes
-    let end = RunEnd(
-      object: destination.object, spec: destination.spec, section: "rsyncTLS", job: job,
-      generatedKeySecret: keys.generatedName(of: destination.replication.key))
-    if destination.spec.isPaused { plan.skipped.append(end) } else { plan.destinations.append(end) }
-  }
-
-  private func add(
-    _ source: Candidate<ReplicationSource>, to plan: inout RunPlan, pairing: Pairing,
-    keys: KeyChoice
-  ) {
-    guard
-      let volume = bind(
-        source.object,
-        { () throws(VolumeError) in
-          try binder.bind(source: source.replication)
-        })
-    else { return }
-    let peer = pairing.destination(of: source.replication.key)
-    var job = RsyncTLSJob(
-      .send, root: volume.path, host: source.section.address?.value ?? "",
-      port: source.section.port ?? RunPlanner.standardPort,
-      key: keys.key(of: source.replication.key))
-    job.allowEmptySource = source.replication.metadata[.allowEmptySource] == "true"
-    job.excludes = RsyncTLSJob.standardExcludes
-    let end = RunEnd(
-      object: source.object, spec: source.spec, section: "rsyncTLS", job: job,
-      generatedKeySecret: nil, peer: peer?.replication.key)
-    if source.spec.isPaused || peer?.spec.isPaused == true {
-      plan.skipped.append(end)
-    } else {
-      plan.sources.append(end)
-    }
-  }
-
-  private func bind(
-    _ object: LoadedObject, _ body: () throws(VolumeError) -> BoundVolume
-  ) -> BoundVolume? {
-    do {
-      return try body()
-    } catch {
-      switch error {
-      // Reported by the check of references, or with the section.
-      case .noClaim, .noVolume, .copyMethod: return nil
-      default: break
+    if case .external = mover { return }
+    if served.contains(mover.name) {
+      checkCopyMethod(of: mover, object)
+      switch mover {
+      case .rsyncTLS(let section):
+        return rsyncTLS(Candidate(replication: replication, section: section, object: object))
+      case .restic(let section):
+        return restic(Candidate(replication: replication, section: section, object: object))
+      case .rsync, .rclone, .syncthing, .external: break
       }
-      let text = error.hint.map { "\(error.message). \($0)" } ?? error.message
-      let list = error.kind == .usage ? problems : volumeProblems
-      list.add(Problem(object.mark, object: object.label, text))
-      return nil
     }
+    let list = served.joined(separator: " and ")
+    context.report(
+      object, "spec.\(mover.name)",
+      "this mover is not served yet: only \(list) \(served.count == 1 ? "is" : "are")")
   }
-}
 
-/// A replication by `rsyncTLS`, with the parts that planning looks at.
-struct Candidate<Kind: Replication> {
-  let replication: Kind
-  let section: RsyncTLSSection
-  let object: LoadedObject
-
-  var spec: SyncSpec {
-    SyncSpec(trigger: replication.trigger, isPaused: replication.isPaused)
+  private func checkCopyMethod(of mover: MoverSection, _ object: LoadedObject) {
+    guard let method = mover.volume?.copyMethod, !method.value.isDirect else { return }
+    context.report(
+      object, at: method.mark, "spec.\(mover.name).copyMethod",
+      "\(method.value.rawValue) is not served yet: only Direct is")
   }
-}
-
-extension LoadedObject {
-  /// `kind/name`, as messages name objects.
-  var label: String { "\(key.kind)/\(key.name)" }
 }

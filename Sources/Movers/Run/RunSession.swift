@@ -6,7 +6,10 @@ package import Platform
 package enum RunNotice: Sendable {
   case event(MoverEvent)
   case retrying(MoverFailure, attempt: Int, delaySeconds: Double)
-  case completed
+  /// Done; `shortfall` says what is lacking all the same.
+  case completed(shortfall: String?)
+  /// Not started, because an end that it waited for has failed.
+  case givenUp
   /// The end is not run again.
   case failed(MoverFailure)
 }
@@ -21,15 +24,16 @@ package struct RunReport: Sendable {
 /// What a mover is made from.
 package struct MoverRequest: Sendable {
   package var end: RunEnd
-  package var job: RsyncTLSJob
+  package var job: RunJob
   package var lockPath: String?
   package var onEvent: @Sendable (MoverEvent) -> Void
 }
 
-/// Runs each end of a plan once: destinations first, sources when all destinations listen.
+/// Runs each end of a plan once: first the destinations that listen; when they do, sources; then
+/// the other destinations.
 package final class RunSession: Sendable {
-  /// Sources that run at the same time.
-  static let sourceCountMax = 4
+  /// Ends that run at the same time, but for those that listen.
+  static let workerCountMax = 4
 
   package typealias Observer = @Sendable (ObjectKey, RunNotice) -> Void
 
@@ -61,45 +65,39 @@ package final class RunSession: Sendable {
 
   /// Blocks until every end has ended. Once.
   package func run() throws -> RunReport {
-    let receivers = plan.destinations.map { end in
+    let listening = plan.destinations.filter(\.job.listens)
+    let receivers = listening.map { end in
       Thread("destination") { [self] in drive(end, job: end.job) }
     }
-    board.waitUntilListening(plan.destinations.map(\.key))
-    let queue = RunQueue(plan.sources)
-    let senders = (0..<min(RunSession.sourceCountMax, plan.sources.count)).map { _ in
-      Thread("source") { [self] in
-        while let end = queue.next() { runSource(end) }
+    board.waitUntilListening(listening.map(\.key))
+    // Whom an end waits for stands before it in the queue.
+    let queue = RunQueue(plan.sources + plan.destinations.filter { !$0.job.listens })
+    let workers = (0..<min(RunSession.workerCountMax, queue.count)).map { _ in
+      Thread("worker") { [self] in
+        while let end = queue.next() { runQueued(end) }
       }
     }
-    for thread in senders + receivers { try thread.join() }
+    for thread in workers + receivers { try thread.join() }
     return report()
   }
 
-  private func runSource(_ end: RunEnd) {
-    var job = end.job
-    if let peer = end.peer {
-      guard let address = board.address(of: peer) else {
-        board.finish(end.key, status(of: end, ReplicationStatus()), .cancelledByPeer)
-        return
-      }
-      job.host = RunSession.connectHost(address.host)
-      job.port = address.port
-    }
-    drive(end, job: job)
+  private func runQueued(_ end: RunEnd) {
+    guard board.waitUntilDone(end.predecessors) else { return giveUp(end) }
+    guard let peer = end.peer else { return drive(end, job: end.job) }
+    guard let address = board.address(of: peer) else { return giveUp(end) }
+    drive(end, job: end.job.connecting(to: address))
   }
 
-  /// The host to connect to for a listening address: all addresses are reached by the loopback.
-  private static func connectHost(_ host: String) -> String {
-    switch host {
-    case "", "*", "0.0.0.0": "127.0.0.1"
-    case "::": "::1"
-    default: host
-    }
+  /// Records the end of one that was not started because another has failed.
+  private func giveUp(_ end: RunEnd) {
+    observer(end.key, .givenUp)
+    board.finish(end.key, status(of: end, ReplicationStatus()), .cancelledByPeer)
   }
 
   // MARK: one end
 
-  private func drive(_ end: RunEnd, job: RsyncTLSJob) {
+  private func drive(_ end: RunEnd, job: RunJob) {
+    var end = end
     // A schedule is no part of a single run.
     let machine = StateMachine(end.spec) { _ in nil }
     var step = machine.step(ReplicationStatus(), .nothing, at: clock.wallTime())
@@ -107,7 +105,7 @@ package final class RunSession: Sendable {
     do {
       let mover = try makeMover(end, job)
       board.enter(end.key, mover)
-      result = attempt(end, mover, machine, &step)
+      result = attempt(&end, mover, machine, &step)
       try mover.cleanUp()
       let idle = machine.step(step.status, .cleanedUp, at: clock.wallTime())
       // What would start again at once is the next run's.
@@ -122,7 +120,7 @@ package final class RunSession: Sendable {
     board.finish(end.key, status(of: end, step.status), result)
   }
 
-  private func makeMover(_ end: RunEnd, _ job: RsyncTLSJob) throws -> any Mover {
+  private func makeMover(_ end: RunEnd, _ job: RunJob) throws -> any Mover {
     let key = end.key
     let lockPath = stateDirectory.map {
       "\($0)/\(key.kind)-\(key.namespace ?? "")-\(key.name).lock"
@@ -131,30 +129,27 @@ package final class RunSession: Sendable {
       if case .listening(let address) = event { board.setListening(key, address) }
       observer(key, .event(event))
     }
-    guard let mover = try movers.makeMover(section: end.section, request) else {
-      throw MoverFailure(.unsupported, "nobody serves \(end.section)")
+    guard let mover = try movers.makeMover(section: job.section, request) else {
+      throw MoverFailure(.unsupported, "nobody serves \(job.section)")
     }
     return mover
   }
 
   /// Runs the mover until it is done, has failed for good, or shall end.
   private func attempt(
-    _ end: RunEnd, _ mover: any Mover, _ machine: StateMachine, _ step: inout SyncStep
+    _ end: inout RunEnd, _ mover: any Mover, _ machine: StateMachine, _ step: inout SyncStep
   ) -> RunBoard.Result {
     var attemptCount = 0
     while true {
       attemptCount += 1
       let failure: MoverFailure
       switch mover.synchronize() {
-      case .completed(0, let logs, let image):
+      case .completed(let completion):
+        for field in completion.statusFields.members { end.statusFields[field.name] = field.value }
         step = machine.step(
-          step.status, .completed(logs: logs, image: image), at: clock.wallTime())
-        observer(end.key, .completed)
-        return .completed
-      case .completed(let count, let logs, _):
-        let noun = count == 1 ? "entry" : "entries"
-        failure = MoverFailure(
-          .partial, "\(count) \(noun) could not be read or applied", logs: logs)
+          step.status, .completed(logs: completion.logs, image: end.image), at: clock.wallTime())
+        observer(end.key, .completed(shortfall: completion.shortfall))
+        return completion.shortfall == nil ? .completed : .incomplete
       case .failed(let error): failure = error
       }
       step = machine.step(step.status, .failed(logs: failure.logs), at: clock.wallTime())
@@ -173,12 +168,12 @@ package final class RunSession: Sendable {
   private func status(of end: RunEnd, _ status: ReplicationStatus) -> JSONObject {
     var status = status
     var fields = JSONObject()
-    if end.job.direction == .receive, let address = board.address(of: end.key) {
+    if end.job.listens, let address = board.address(of: end.key) {
       fields["address"] = .string(address.host)
       fields["port"] = .integer(Int64(address.port))
     }
-    if let name = end.generatedKeySecret { fields["keySecret"] = .string(name) }
-    status.moverFields = (end.section, fields)
+    for field in end.statusFields.members { fields[field.name] = field.value }
+    status.moverFields = (end.job.section, fields)
     return status.document
   }
 
@@ -203,19 +198,28 @@ package final class RunSession: Sendable {
   private func exitStatus(of results: [RunBoard.Result]) -> ExitStatus {
     if board.isCancelled { return .interrupted }
     let kinds = results.compactMap { result -> FailureKind? in
-      if case .failed(let failure) = result { failure.kind } else { nil }
+      switch result {
+      case .failed(let failure): failure.kind
+      case .incomplete: .partial
+      case .completed, .cancelledByPeer: nil
+      }
     }
     if let kind = kinds.first(where: { $0 != .partial }) { return ExitStatus(kind) }
     return kinds.isEmpty ? .done : .partial
   }
 }
 
-/// The sources that have not been started.
+/// The ends that have not been started.
 private final class RunQueue: @unchecked Sendable {
   private let lock = Lock()
   private var ends: ArraySlice<RunEnd>
 
-  init(_ ends: [RunEnd]) { self.ends = ends[...] }
+  let count: Int
+
+  init(_ ends: [RunEnd]) {
+    self.ends = ends[...]
+    count = ends.count
+  }
 
   func next() -> RunEnd? { lock.withLock { ends.popFirst() } }
 }

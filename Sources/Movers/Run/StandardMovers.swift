@@ -8,12 +8,14 @@ extension MoverRegistry<MoverRequest> {
     launch: @escaping ChildMover.Launch = ChildSpec.mover(job:)
   ) -> MoverRegistry {
     var registry = MoverRegistry()
-    registry.register(section: "rsyncTLS") { request in
-      ChildMover(
-        name: "rsync-tls",
-        job: MoverJob(
-          section: "rsyncTLS", lockPath: request.lockPath, job: request.job.document),
-        launch: launch, onEvent: request.onEvent)
+    for (section, name) in [(RsyncTLSJob.section, "rsync-tls"), (ResticJob.section, "restic")] {
+      registry.register(section: section) { request in
+        ChildMover(
+          name: name,
+          job: MoverJob(
+            section: section, lockPath: request.lockPath, job: request.job.document),
+          launch: launch, onEvent: request.onEvent)
+      }
     }
     return registry
   }

@@ -9,7 +9,9 @@ package enum MoverEvent: Sendable {
   case item(change: String, path: String)
   /// An entry that could not be read or applied.
   case warning(path: String, message: String)
-  case summary(SessionSummary)
+  /// A step that is done, for people.
+  case note(String)
+  case summary(MoverSummary)
   /// The last event of a job that failed.
   case failure(kind: FailureKind, message: String, hint: String?)
 
@@ -45,6 +47,7 @@ extension MoverEvent {
       return ["event": .string("item"), "change": .string(change), "path": .string(path)]
     case .warning(let path, let message):
       return ["event": .string("warning"), "path": .string(path), "message": .string(message)]
+    case .note(let text): return ["event": .string("note"), "text": .string(text)]
     case .summary(let summary): return summary.document(event: "summary")
     case .failure(let kind, let message, let hint):
       var object: JSONObject = [
@@ -68,7 +71,8 @@ extension MoverEvent {
       self = .item(change: try object.string("change"), path: try object.string("path"))
     case "warning":
       self = .warning(path: try object.string("path"), message: try object.string("message"))
-    case "summary": self = .summary(try SessionSummary(object))
+    case "note": self = .note(try object.string("text"))
+    case "summary": self = .summary(try MoverSummary(object))
     case "failure":
       let kind = FailureKind(rawValue: try object.string("kind")) ?? .failed
       self = .failure(

@@ -1,28 +1,30 @@
-/// Standard base64 with padding, as Go writes bytes in JSON.
-enum Base64 {
+/// Base64 of RFC 4648 with padding, as Go writes bytes in JSON and manifests hold them.
+package enum Base64 {
   private static let alphabet: StaticString =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
   /// Appends the text of the bytes.
-  static func append(_ bytes: UnsafeRawBufferPointer, to json: inout GoJSON) {
+  package static func append(_ bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
     let digits = alphabet.utf8Start
+    text.reserveCapacity(text.count + (bytes.count + 2) / 3 * 4)
     var index = 0
     while index < bytes.count {
       let rest = bytes.count - index
       let second = rest > 1 ? bytes[index + 1] : 0
       let third = rest > 2 ? bytes[index + 2] : 0
       let group = UInt32(bytes[index]) << 16 | UInt32(second) << 8 | UInt32(third)
-      json.byte(digits[Int(group >> 18)])
-      json.byte(digits[Int(group >> 12 & 63)])
-      json.byte(rest > 1 ? digits[Int(group >> 6 & 63)] : UInt8(ascii: "="))
-      json.byte(rest > 2 ? digits[Int(group & 63)] : UInt8(ascii: "="))
+      text.append(digits[Int(group >> 18)])
+      text.append(digits[Int(group >> 12 & 63)])
+      text.append(rest > 1 ? digits[Int(group >> 6 & 63)] : UInt8(ascii: "="))
+      text.append(rest > 2 ? digits[Int(group & 63)] : UInt8(ascii: "="))
       index += 3
     }
   }
 
   /// Appends the bytes of a text; false, with some of them appended, when it is not base64. Line
   /// breaks are skipped, as Go does.
-  static func append(decoding text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) -> Bool {
+  package static func append(decoding text: UnsafeRawBufferPointer, to bytes: inout [UInt8]) -> Bool
+  {
     var group: UInt32 = 0
     var digits = 0
     var padding = 0
@@ -50,8 +52,15 @@ enum Base64 {
     return true
   }
 
+  /// The text of the bytes.
+  package static func text(of bytes: [UInt8]) -> String {
+    var text: [UInt8] = []
+    bytes.withUnsafeBytes { append($0, to: &text) }
+    return String(decoding: text, as: UTF8.self)
+  }
+
   /// The bytes of a text; nil when it is not base64.
-  static func bytes(of text: String) -> [UInt8]? {
+  package static func bytes(of text: String) -> [UInt8]? {
     var text = text
     var bytes: [UInt8] = []
     let isValid = text.withUTF8 { append(decoding: UnsafeRawBufferPointer($0), to: &bytes) }

@@ -7,14 +7,15 @@ import Platform
 /// with that of its own name. A source with an address pairs with the destination that listens
 /// there.
 struct Pairing {
-  private typealias Source = Candidate<ReplicationSource>
-  typealias Destination = Candidate<ReplicationDestination>
+  private typealias Source = Candidate<ReplicationSource, RsyncTLSSection>
+  typealias Destination = Candidate<ReplicationDestination, RsyncTLSSection>
 
   private var destinations: [ObjectKey: Destination] = [:]
-  private var sources: [ObjectKey: Candidate<ReplicationSource>] = [:]
+  private var sources: [ObjectKey: Candidate<ReplicationSource, RsyncTLSSection>] = [:]
 
   init(
-    sources: [Candidate<ReplicationSource>], destinations: [Destination], problems: ProblemList
+    sources: [Candidate<ReplicationSource, RsyncTLSSection>], destinations: [Destination],
+    problems: ProblemList
   ) {
     for source in sources {
       guard
@@ -38,7 +39,9 @@ struct Pairing {
   func destination(of source: ObjectKey) -> Destination? { destinations[source] }
 
   /// The source of the files that sends to a destination.
-  func source(of destination: ObjectKey) -> Candidate<ReplicationSource>? { sources[destination] }
+  func source(of destination: ObjectKey) -> Candidate<ReplicationSource, RsyncTLSSection>? {
+    sources[destination]
+  }
 
   /// Where a destination listens: as its annotation says; where its source looks for it; VolSync's
   /// port on all addresses when the source is not among the files.
@@ -91,7 +94,7 @@ struct Pairing {
   }
 }
 
-extension Candidate<ReplicationDestination> {
+extension Candidate<ReplicationDestination, RsyncTLSSection> {
   /// The Secret of the key, whether it is named or will be generated.
   fileprivate var keySecretName: String {
     section.keySecret?.value ?? ReferenceCheck.generatedKeyName(for: replication.metadata.name)

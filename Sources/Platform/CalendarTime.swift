@@ -55,7 +55,7 @@ package struct CalendarTime: Hashable, Sendable {
   }
 
   /// Sets the year alone; 29 February of a year without one becomes 1 March.
-  mutating func move(toYear year: Int64) {
+  package mutating func move(toYear year: Int64) {
     self.year = year
     if month == 2, day > CalendarTime.dayCount(ofMonth: 2, year: year) { (month, day) = (3, 1) }
   }

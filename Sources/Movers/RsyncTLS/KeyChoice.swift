@@ -55,7 +55,7 @@ struct KeyChoice {
     return KeyFile.problem(in: content) == nil ? content : nil
   }
 
-  private func peerKey(of source: Candidate<ReplicationSource>?) -> [UInt8]? {
+  private func peerKey(of source: Candidate<ReplicationSource, RsyncTLSSection>?) -> [UInt8]? {
     source.flatMap { ownKey($0.section, of: $0.replication) }
   }
 

@@ -1,0 +1,46 @@
+import Manifests
+package import Platform
+
+/// The work of one end, by the section of its spec.
+package enum RunJob: Sendable {
+  case rsyncTLS(RsyncTLSJob)
+  case restic(ResticJob)
+
+  /// The field of `spec` that names the mover.
+  package var section: String {
+    switch self {
+    case .rsyncTLS: RsyncTLSJob.section
+    case .restic: ResticJob.section
+    }
+  }
+
+  package var document: JSONObject {
+    switch self {
+    case .rsyncTLS(let job): job.document
+    case .restic(let job): job.document
+    }
+  }
+
+  package var rsyncTLS: RsyncTLSJob? { if case .rsyncTLS(let job) = self { job } else { nil } }
+  package var restic: ResticJob? { if case .restic(let job) = self { job } else { nil } }
+
+  /// Whether it waits for another end to connect.
+  var listens: Bool { rsyncTLS?.direction == .receive }
+
+  /// The same job with the peer to connect to; of no meaning to one that connects to none.
+  func connecting(to address: HostPort) -> RunJob {
+    guard var job = rsyncTLS else { return self }
+    job.host = RunJob.connectHost(address.host)
+    job.port = address.port
+    return .rsyncTLS(job)
+  }
+
+  /// The host to connect to for a listening address: all addresses are reached by the loopback.
+  private static func connectHost(_ host: String) -> String {
+    switch host {
+    case "", "*", "0.0.0.0": "127.0.0.1"
+    case "::": "::1"
+    default: host
+    }
+  }
+}
