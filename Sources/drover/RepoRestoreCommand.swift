@@ -59,6 +59,9 @@ struct RepoRestoreCommand: ParsableCommand {
   @Flag(help: "Read what was restored again and compare it.")
   var verify = false
 
+  @Flag(help: "End only when everything is on the disk.")
+  var sync = false
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("always, if-changed, if-newer or never.", valueName: "mode"),
@@ -94,6 +97,7 @@ struct RepoRestoreCommand: ParsableCommand {
       restore.deletesExtra = delete
       restore.isSparse = sparse
       restore.verifies = verify
+      restore.synchronizes = sync
       return try run.withRepository(.shared, isReader: true) { repository in
         let all = try run.snapshots(repository)
         let (snapshot, subfolder) = try run.snapshot(reference, in: all, choice.filter)

@@ -51,7 +51,10 @@ extension ByteFiles {
   private static func openFile(
     _ path: Path, _ flags: Int32, _ mode: mode_t = 0o644
   ) throws(PlatformError) -> SharedDescriptor {
-    let raw = try call("open", path) { open($0, flags | O_NOFOLLOW | O_CLOEXEC, mode) }
+    // A fifo without a peer is an error, not a wait.
+    let raw = try call("open", path) {
+      open($0, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode)
+    }
     return SharedDescriptor(owning: raw)
   }
 

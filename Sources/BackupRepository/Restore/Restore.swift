@@ -100,7 +100,7 @@ package struct Restore {
   private func restore(
     _ state: RestoreState, _ index: BlobIndex, _ root: TreeRoot, isOld: Bool
   ) throws(RepositoryError) {
-    let writeBehind = WriteBehind()
+    let writeBehind = options.synchronizes ? WriteBehind() : nil
     let count =
       options.threadCount
       ?? max(processorCount, min(repository.store.connectionsMax, 8)) + 1
@@ -112,7 +112,7 @@ package struct Restore {
     }
     let executor = RestoreExecutor(workers, options: options, root: root, state: state)
     let batches = BoundedChannel<RestoreBatch>(countMax: 1)
-    let behind = Thread<Void>("write behind") { writeBehind.run() }
+    let behind = writeBehind.map { behind in Thread<Void>("write behind") { behind.run() } }
     let (repository, tree, options) = (repository, tree, options)
     let planning = Thread<Void>("restore plan") {
       do throws(RepositoryError) {
@@ -126,10 +126,10 @@ package struct Restore {
       }
     }
     run(batches, executor, state)
-    writeBehind.close()
+    writeBehind?.close()
     // Their bodies do not throw.
     _ = try? planning.join()
-    _ = try? behind.join()
+    _ = try? behind?.join()
     if let failure = state.firstFailure { throw failure }
     state.count { report in
       report.ownerProblemCount = workers.reduce(0) {

@@ -29,7 +29,8 @@ package struct RestoreOptions: Sendable {
   package var isSparse = false
   /// Reads all restored files again and compares their hashes.
   package var verifies = false
-  /// Waits until everything is on the disk.
+  /// Waits until everything is on the disk; otherwise the system writes it when it sees fit, and
+  /// what a disk then refuses is not told.
   package var synchronizes = true
   /// Threads that open, write and hash; nil for as many as there are cores, or as many more as the
   /// store can serve.

@@ -11,13 +11,13 @@ final class RestoreWorker: @unchecked Sendable {
   let reader: BlobReader
   let writer: TreeWriter
   let removal: TreeRemoval
-  let writeBehind: WriteBehind
+  let writeBehind: WriteBehind?
   let staged = StagedWriter()
   let buffer = CodecBuffer()
 
   init(
     _ repository: Repository, _ index: BlobIndex, options: RestoreOptions, root: TreeRoot,
-    state: RestoreState, writeBehind: WriteBehind
+    state: RestoreState, writeBehind: WriteBehind?
   ) throws(RepositoryError) {
     self.repository = repository
     self.options = options
@@ -86,7 +86,7 @@ final class RestoreWorker: @unchecked Sendable {
     try writer.rename(
       parent, RestoreTemporary.name(number), to: item.listing.cName(of: entry)
     ) { item.path }
-    writeBehind.add(file)
+    writeBehind?.add(file)
     state.count { $0.filesRestored += 1 }
     state.tell(.restored(path: item.path, .regular))
   }
