@@ -86,6 +86,16 @@ import Testing
       try Forget(fixture.repository, ForgetOptions(.named([all[0]]))).run().removed == [all[0]])
   }
 
+  @Test func snapshotsThatTheCallerHasReadAreNotReadAgain() throws {
+    let fixture = try MaintainedFixture()
+    let all = try fixture.repository.snapshots(try fixture.repository.makeCodec()) { _, _ in }
+    let store = FaultInjectingStore(fixture.store)
+    let options = ForgetOptions(.policy(Self.last(1), grouping: []))
+    let report = try Forget(fixture.repository.behind(store), options, snapshots: all).run()
+    #expect(Set(report.removed) == Set(all.dropLast().map(\.id)))
+    #expect(Set(store.calls.map(\.operation)) == [.delete, .synchronize])
+  }
+
   @Test func interruptedAtEveryOperationItRemovesNothingElse() throws {
     for number in 1... {
       let fixture = try MaintainedFixture()
