@@ -13,7 +13,7 @@ final class RepoRun: Sendable {
   private init(_ options: RepoOptions) {
     self.options = options
     output = RepoOutput(options)
-    interruption = Interruption.ofProcess(ignoresHangup: true)
+    interruption = Interruption.ofProcess(hangup: .ofTerminal)
   }
 
   /// Runs a command to its end and tells its failure; ends with the exit codes of restic.
@@ -99,6 +99,8 @@ final class RepoRun: Sendable {
       switch event {
       case .waiting(let holder, let seconds):
         output.say("locked by \(holder); next try in \(Int(seconds)) s")
+        // Nothing else is printed for a while.
+        Console.standard.flush()
       case .removedDead(let id, let holder):
         output.say("removed lock \(id.short) of \(holder), which lives no more", from: 2)
       case .refreshFailed(let error): output.warn("the lock is not refreshed: \(error)")
