@@ -157,7 +157,8 @@ final class RepoRun: Sendable {
     if options.limitUpload ?? 0 > 0 || options.limitDownload ?? 0 > 0 {
       store = PacedStore(
         store, uploadBytesPerSecond: options.limitUpload.flatMap { $0 > 0 ? $0 << 10 : nil },
-        downloadBytesPerSecond: options.limitDownload.flatMap { $0 > 0 ? $0 << 10 : nil })
+        downloadBytesPerSecond: options.limitDownload.flatMap { $0 > 0 ? $0 << 10 : nil },
+        isCancelled: isInterrupted)
     }
     let output = output
     return RetryingStore(

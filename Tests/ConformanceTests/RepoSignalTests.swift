@@ -39,6 +39,31 @@ import Testing
     try bench.droverChecked(["prune"])
   }
 
+  /// However slow the way to the repository is.
+  @Test func aSignalEndsAnUploadInItsMiddle() throws {
+    let bench = try RepoBench()
+    var random = SeededGenerator(seed: 9)
+    try bench.droverChecked(["init"])
+    try bench.droverChecked(["backup", bench.source])
+    // At this rate it would take half an hour.
+    try ByteFiles.write(Array("\(bench.source)/large".utf8), random.bytes(18 << 20))
+    let child = try bench.startDrover(["backup", bench.source, "--limit-upload", "10"])
+    let data = Array("\(bench.repository)/data".utf8)
+    while try child.isRunning && !ByteFiles.walk(data).contains(where: isUnfinished) {}
+    child.kill(SIGTERM)
+    #expect(child.wait(timeoutSeconds: 120) == 130, "\(child.errorOutput.text)")
+    #expect(try bench.files("locks").isEmpty)
+    #expect(try !ByteFiles.walk(data).contains(where: isUnfinished))
+    #expect(try bench.complaints(readsData: true) == "")
+    try bench.droverChecked(["backup", bench.source])
+    let newest = try #require(try bench.snapshotIDs().last)
+    #expect(try bench.differences(newest, from: bench.source) == "")
+  }
+
+  private func isUnfinished(_ path: [UInt8]) -> Bool {
+    String(decoding: path, as: UTF8.self).contains("-tmp-")
+  }
+
   /// restic asks by SIGHUP whether the holder of a lock lives. Who is asked goes on.
   @Test func resticAsksWhetherAHolderLives() throws {
     let bench = try RepoBench()
