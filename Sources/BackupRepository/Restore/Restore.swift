@@ -12,6 +12,10 @@ import Platform
 /// places; then follow further names of files and the attributes of directories, children first. A
 /// file gets its name when it is complete.
 ///
+/// An earlier file of which some blobs are kept is set aside under a temporary name first. So a run
+/// that is killed leaves under each name the earlier file, the whole new one, or nothing; the next
+/// run goes on with what is under the temporary names.
+///
 /// Nothing outside the target is ever written: every entry is reached from the descriptor of its
 /// directory, no link is followed.
 /// Source: the restic repository format, "restore rules".
