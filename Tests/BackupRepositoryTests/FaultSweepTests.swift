@@ -14,11 +14,26 @@ import Testing
     .fail(.failed), .loseAnswer(.failed), .tear(.failed), .killBefore, .killAfter, .killWithin,
   ]
 
+  /// The moments that count most are all in the sample as well.
+  @Test(arguments: SweepBench.Work.allCases)
+  func theProcessDiesAfterEveryChange(work: SweepBench.Work) throws {
+    let bench = try SweepBench(work)
+    var number = 1
+    while try bench.strike(
+      .at(number, .killAfter), counting: [.put, .delete, .synchronize],
+      "\(work): killed after change \(number)")
+    {
+      number += 1
+    }
+    // Lock, work and release.
+    #expect(number > 3, "\(work) has \(number) changes")
+  }
+
   @Test(arguments: SweepBench.Work.allCases)
   func everyOperationGoesWrong(work: SweepBench.Work) throws {
     let bench = try SweepBench(work)
     // In a sample each way starts at another operation, so that together they meet most of them.
-    let step = SampledCounts.count(sampled: 13, full: 1)
+    let step = SampledCounts.count(sampled: 19, full: 1)
     for (shift, fault) in Self.faults.enumerated() {
       var number = 1 + shift % step
       let leavesParts = fault == .tear(.failed) || fault == .killWithin
@@ -97,8 +112,12 @@ final class SweepBench {
     case .backup:
       var random = SeededGenerator(seed: 32)
       try bench.write("new", random.bytes(3 << 20))
-    case .forget, .forgetAndPrune: kept = kept.suffix(2)
+    case .forget: kept = kept.suffix(2)
+    case .forgetAndPrune:
+      try joinIndexes()
+      kept = kept.suffix(2)
     case .prune:
+      try joinIndexes()
       // An unreferenced pack as well.
       let stray = [UInt8](repeating: 7, count: 1000)
       try base.put(try ObjectKey("data/00/" + String(repeating: "0", count: 64)), stray)
@@ -112,6 +131,13 @@ final class SweepBench {
     case .repairPacks: try damagePack { bytes, _ in bytes[bytes.count - 6] ^= 1 }
     case .repairLostBlob: try damagePack { bytes, blob in bytes[Int(blob.offset) + 20] ^= 1 }
     }
+  }
+
+  /// Puts all packs into one index file, so that what is kept stands beside what goes.
+  private func joinIndexes() throws {
+    var options = RepairIndexOptions()
+    options.readsAllPacks = true
+    _ = try RepairIndex(repository, options).run()
   }
 
   /// Damages the pack with the most data blobs; the change gets one of its blobs.
@@ -176,7 +202,10 @@ final class SweepBench {
   // MARK: A fault
 
   /// Lets the work meet a fault and judges what is left; false when the work ended without it.
-  func strike(_ plan: FaultPlan, leavesParts: Bool, _ comment: String) throws -> Bool {
+  func strike(
+    _ plan: FaultPlan, counting: Set<StoreOperation> = Set(StoreOperation.allCases),
+    leavesParts: Bool = false, _ comment: String
+  ) throws -> Bool {
     strikeCount += 1
     let place = bench.directory.path("strike-\(strikeCount)")
     defer { removeTree(place) }
@@ -185,7 +214,7 @@ final class SweepBench {
       leavesParts
       ? try ResticBench.copy(of: base, into: try LocalStore.create(at: place))
       : try ResticBench.copy(of: base, into: MemoryStore())
-    let store = FaultInjectingStore(copy, plan)
+    let store = FaultInjectingStore(copy, plan, counting: counting)
     var options = LockOptions()
     options.clock = TurnedClock()
     options.identity = dead
