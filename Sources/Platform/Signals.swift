@@ -4,32 +4,60 @@ import Glibc
 /// SIGTERM, SIGINT and SIGHUP on one thread that waits for them: the first cancels, the second
 /// ends the process.
 package enum TerminationSignals {
+  /// Whose SIGHUP ends the process.
+  package enum Hangup: Sendable {
+    case ofAnybody
+    /// That of the kernel when the terminal is gone, and of those who pass it on: the parent and
+    /// the leader of the session. Anybody else asks whether the process lives, as restic asks the
+    /// holders of locks, and is not answered.
+    case ofTerminal
+  }
+
   /// Blocks the signals in the calling thread, and so in every thread it starts later, and handles
   /// them on a thread of its own. Called once, before other threads are started.
   ///
   /// `onFirst` runs on that thread and should ask everything to end. A second signal ends the
-  /// process with code 130 at once. Without `hangup`, SIGHUP is left as it is.
-  package static func handle(hangup: Bool = true, onFirst: @escaping @Sendable () -> Void) {
-    let numbers = hangup ? [SIGTERM, SIGINT, SIGHUP] : [SIGTERM, SIGINT]
+  /// process with code 130 at once. Where SIGHUP is ignored from the start (`nohup`), it stays so.
+  package static func handle(
+    hangup: Hangup = .ofAnybody, onFirst: @escaping @Sendable () -> Void
+  ) {
     var set = sigset_t()
     sigemptyset(&set)
-    for number in numbers { sigaddset(&set, number) }
+    for number in [SIGTERM, SIGINT] { sigaddset(&set, number) }
+    // Blocked, an ignored signal would be waited for all the same.
+    if !isIgnored(SIGHUP) { sigaddset(&set, SIGHUP) }
     pthread_sigmask(SIG_BLOCK, &set, nil)
     // Never joined: it lives as long as the process.
-    _ = Thread("signals") {
-      waitForSignal(numbers)
+    _ = Thread("signals") { [set] in
+      waitForSignal(set, hangup)
       onFirst()
-      waitForSignal(numbers)
+      waitForSignal(set, hangup)
       _exit(ExitStatus.interrupted.rawValue)
     }
   }
 
-  private static func waitForSignal(_ numbers: [Int32]) {
-    var set = sigset_t()
-    sigemptyset(&set)
-    for number in numbers { sigaddset(&set, number) }
-    var number: Int32 = 0
-    while sigwait(&set, &number) != 0 {}
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    guard sigaction(number, nil, &action) == 0 else { return false }
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+      == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+
+  private static func waitForSignal(_ signals: sigset_t, _ hangup: Hangup) {
+    var set = signals
+    while true {
+      var info = siginfo_t()
+      let number = sigwaitinfo(&set, &info)
+      if number == SIGTERM || number == SIGINT { return }
+      if number == SIGHUP, hangup == .ofAnybody || isPassedOn(info) { return }
+    }
+  }
+
+  private static func isPassedOn(_ info: siginfo_t) -> Bool {
+    // Only signals of processes have a sender.
+    guard info.si_code <= 0 else { return true }
+    let sender = info._sifields._kill.si_pid
+    return sender == getppid() || sender == getsid(0)
   }
 }
 

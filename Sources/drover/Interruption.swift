@@ -1,8 +1,7 @@
-import Glibc
 import Platform
 
-/// SIGINT and SIGTERM for the work under way: the first one cancels it, a second one ends the
-/// process.
+/// SIGINT, SIGTERM and SIGHUP for the work under way: the first one cancels it, a second one ends
+/// the process.
 final class Interruption: @unchecked Sendable {
   private let lock = Lock()
   // The following are guarded by `lock`.
@@ -14,12 +13,11 @@ final class Interruption: @unchecked Sendable {
 
   /// Takes over the process's signals; called once, before other threads are started.
   ///
-  /// `ignoresHangup` is for holders of repository locks: other programs ask by SIGHUP whether a
-  /// holder lives.
-  static func ofProcess(ignoresHangup: Bool = false) -> Interruption {
+  /// Holders of repository locks take the hangup `.ofTerminal`: other programs ask by SIGHUP
+  /// whether a holder lives.
+  static func ofProcess(hangup: TerminationSignals.Hangup = .ofAnybody) -> Interruption {
     let interruption = Interruption()
-    if ignoresHangup { signal(SIGHUP, SIG_IGN) }
-    TerminationSignals.handle(hangup: !ignoresHangup) {
+    TerminationSignals.handle(hangup: hangup) {
       Console.standard.complain("drover: interrupted, cleaning up; once more to end at once")
       interruption.interrupt()
     }

@@ -97,7 +97,7 @@ struct RepoForgetCommand: ParsableCommand {
     options.filter = filter
     options.isDryRun = dryRun
     options.isCancelled = run.isInterrupted
-    let report = try Forget(repository, options).run()
+    let report = try Forget(repository, options, snapshots: all).run()
     let list = RepoForgetReport(all, compact: compact)
     if case .policy = choice {
       if run.output.isJSON {

@@ -16,7 +16,7 @@ final class RepoRun: Sendable {
     let output = RepoOutput(options)
     self.output = output
     cache = RepoCache.directory(options) { output.warn($0) }
-    interruption = Interruption.ofProcess(ignoresHangup: true)
+    interruption = Interruption.ofProcess(hangup: .ofTerminal)
   }
 
   /// Runs a command to its end and tells its failure; ends with the exit codes of restic.
@@ -101,7 +101,10 @@ final class RepoRun: Sendable {
     let output = output
     result.observe = { event in
       switch event {
-      case .waiting: output.say(event.description)
+      case .waiting:
+        output.say(event.description)
+        // Nothing else is printed for a while.
+        Console.standard.flush()
       case .removedDead: output.say(event.description, from: 2)
       case .refreshFailed, .leftBehind: output.warn(event.description)
       }
@@ -153,7 +156,8 @@ final class RepoRun: Sendable {
     if options.limitUpload ?? 0 > 0 || options.limitDownload ?? 0 > 0 {
       store = PacedStore(
         store, uploadBytesPerSecond: options.limitUpload.flatMap { $0 > 0 ? $0 << 10 : nil },
-        downloadBytesPerSecond: options.limitDownload.flatMap { $0 > 0 ? $0 << 10 : nil })
+        downloadBytesPerSecond: options.limitDownload.flatMap { $0 > 0 ? $0 << 10 : nil },
+        isCancelled: isInterrupted)
     }
     let output = output
     return RetryingStore(

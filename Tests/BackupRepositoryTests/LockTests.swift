@@ -155,6 +155,7 @@ import Testing
     }
     try RepositoryLock.acquire(repository, .exclusive, options: options).release()
     #expect(throws: RepositoryError.self) { try left.refreshAfter(options.clock, seconds: 400) }
+    left.release()
   }
 
   @Test func locksAreRefreshedAndTheirLossStopsAllChanges() throws {

@@ -74,12 +74,69 @@ struct RepoBench {
     return result
   }
 
+  /// Starts `drover repo`.
+  func startDrover(_ arguments: [String]) throws -> ChildProcess {
+    try ChildProcess(DroverBinary.path, ["repo"] + arguments, environment: environment)
+  }
+
+  private var resticEnvironment: [String: String] { environment.filter { !$0.value.isEmpty } }
+
   /// Runs restic, which has to succeed.
   @discardableResult
   func restic(_ arguments: [String]) throws -> ProcessResult {
-    var variables = environment
-    for (name, value) in variables where value.isEmpty { variables[name] = nil }
-    return try runChecked("restic", ["--no-cache"] + arguments, environment: variables)
+    try runChecked("restic", ["--no-cache"] + arguments, environment: resticEnvironment)
+  }
+
+  /// Runs restic, however it ends.
+  func tryRestic(_ arguments: [String]) throws -> ProcessResult {
+    try runProcess("restic", ["--no-cache"] + arguments, environment: resticEnvironment)
+  }
+
+  /// Starts restic.
+  func startRestic(_ arguments: [String]) throws -> ChildProcess {
+    try ChildProcess("restic", ["--no-cache"] + arguments, environment: resticEnvironment)
+  }
+
+  /// The names of the finished files in a directory of the repository and below it.
+  func files(_ directory: String) throws -> Set<String> {
+    let found = try ByteFiles.tree(Array("\(repository)/\(directory)".utf8))
+    let names = found.filter { $0.kind == S_IFREG }.compactMap { file in
+      file.path.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) }
+    }
+    return Set(names.filter { $0.utf8.count == 64 })
+  }
+
+  /// Waits until so many locks are in the repository, or a program that was to take one has ended.
+  func waitForLocks(_ count: Int, of children: [ChildProcess]) throws {
+    let end = MonotonicTime.now().advanced(bySeconds: 120)
+    while try files("locks").count < count {
+      guard MonotonicTime.now() < end, children.allSatisfy(\.isRunning) else {
+        let said = children.map { "\($0.output.text)\($0.errorOutput.text)" }
+        throw TestFailure("no \(count) locks: \(said)")
+      }
+      SystemClock().sleep(seconds: 0.01)
+    }
+  }
+
+  /// The snapshots, oldest first, by restic.
+  func snapshotIDs() throws -> [String] {
+    let output = try restic(["snapshots", "--json", "--no-lock"]).output
+    return (try JSONValue(parsing: output).arrayValue ?? []).compactMap { $0["id"]?.stringValue }
+  }
+
+  /// What `restic check` complains about; empty when all is well. Locks do not matter.
+  func complaints(readsData: Bool = false) throws -> String {
+    let result = try tryRestic(["check", "--no-lock"] + (readsData ? ["--read-data"] : []))
+    let isSound = result.status == 0 && result.outputText.contains("no errors were found")
+    return isSound ? "" : result.outputText + result.errorText
+  }
+
+  /// What is different between a copy of `source` and what restic restores of a snapshot.
+  func differences(_ snapshot: String, from copy: String) throws -> String {
+    let target = directory.path("restored-\(snapshot.prefix(8))")
+    defer { removeTree(target) }
+    try restic(["restore", snapshot, "--no-lock", "--target", target])
+    return try RsyncJudge.differences(source: copy, destination: target + source)
   }
 
   /// The values of the lines of JSON.

@@ -31,6 +31,24 @@ import Testing
     #expect(abs(clock.sleptSeconds - 19.9) < 0.01)
   }
 
+  @Test func aCancellationEndsAPutInItsMiddle() throws {
+    let clock = TurnedClock()
+    let memory = MemoryStore()
+    let store = PacedStore(
+      memory, uploadBytesPerSecond: 1000, downloadBytesPerSecond: 1000, clock: clock,
+      isCancelled: { clock.sleptSeconds > 5 })
+    let error = #expect(throws: ObjectStoreError.self) {
+      try store.put(key("a"), [UInt8](repeating: 1, count: 1_000_000))
+    }
+    #expect(error?.kind == .cancelled)
+    #expect(clock.sleptSeconds < 6)
+    #expect(throws: ObjectStoreError.self) { try memory.stat(key("a")) }
+    // What is read for the end of the work is held back no more.
+    try memory.put(key("b"), [UInt8](repeating: 1, count: 1_000_000))
+    _ = try store.load(key("b"), sizeBytesMax: 1_000_000)
+    #expect(clock.sleptSeconds < 6)
+  }
+
   @Test func theLowestRateStillMoves() throws {
     let clock = TurnedClock()
     let store = PacedStore(MemoryStore(), uploadBytesPerSecond: 1, clock: clock)

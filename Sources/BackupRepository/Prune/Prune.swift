@@ -153,9 +153,17 @@ package struct Prune {
     let dropped = Set(plan.repack).union(plan.remove).union(plan.forget)
     let expired = Set(plan.expiredMarks)
     var files: Set<IndexID> = []
+    // A run that died between new and old index files has left packs in both: they become one.
+    var listed: Set<PackID> = []
+    var doubled: Set<PackID> = []
     try index.reading { (index) throws(IndexError) in
       try index.forEachPack { pack in
-        let isNamed = pack.isMarked ? expired.contains(pack.id) : dropped.contains(pack.id)
+        if !pack.isMarked, !listed.insert(pack.id).inserted { doubled.insert(pack.id) }
+      }
+      try index.forEachPack { pack in
+        let isNamed =
+          pack.isMarked
+          ? expired.contains(pack.id) : dropped.contains(pack.id) || doubled.contains(pack.id)
         if isNamed { files.insert(pack.indexFile) }
       }
     }

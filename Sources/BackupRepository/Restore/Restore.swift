@@ -12,6 +12,10 @@ import Platform
 /// places; then follow further names of files and the attributes of directories, children first. A
 /// file gets its name when it is complete.
 ///
+/// An earlier file of which some blobs are kept is set aside under a temporary name first. So a run
+/// that is killed leaves under each name the earlier file, the whole new one, or nothing; the next
+/// run goes on with what is under the temporary names.
+///
 /// Nothing outside the target is ever written: every entry is reached from the descriptor of its
 /// directory, no link is followed.
 /// Source: the restic repository format, "restore rules".
@@ -47,12 +51,13 @@ package struct Restore {
     }
     let state = RestoreState(isCancelled: isCancelled, observe: observe)
     let index = try repository.loadIndex()
+    let start = try startTree(index)
     let isOld = try makeTarget()
     let root: TreeRoot
     do throws(TreeError) { root = try TreeRoot(path: options.target) } catch { throw .other(error) }
     var failure: RepositoryError?
     do throws(RepositoryError) {
-      try restore(state, index, root, isOld: isOld)
+      try restore(start, state, index, root, isOld: isOld)
       if options.synchronizes, FileSystem.synchronize(root.descriptor) != 0 {
         throw .platform(.last("syncfs", options.target))
       }
@@ -97,8 +102,20 @@ package struct Restore {
     return isOld
   }
 
+  /// The tree that takes the place of the root. Known before the target is made, so that a folder
+  /// that the snapshot does not have leaves nothing behind.
+  private func startTree(_ index: BlobIndex) throws(RepositoryError) -> BlobID {
+    guard let item = try TreeLister(repository, index).find(tree, options.subpath) else {
+      return tree
+    }
+    guard item.node.facts.type == .directory, let subtree = item.node.facts.subtree else {
+      throw .usage("\(options.subpath) is no directory of the snapshot; restore it by a pattern")
+    }
+    return subtree
+  }
+
   private func restore(
-    _ state: RestoreState, _ index: BlobIndex, _ root: TreeRoot, isOld: Bool
+    _ tree: BlobID, _ state: RestoreState, _ index: BlobIndex, _ root: TreeRoot, isOld: Bool
   ) throws(RepositoryError) {
     let writeBehind = options.synchronizes ? WriteBehind() : nil
     let count =
@@ -113,7 +130,7 @@ package struct Restore {
     let executor = RestoreExecutor(workers, options: options, root: root, state: state)
     let batches = BoundedChannel<RestoreBatch>(countMax: 1)
     let behind = writeBehind.map { behind in Thread<Void>("write behind") { behind.run() } }
-    let (repository, tree, options) = (repository, tree, options)
+    let (repository, options) = (repository, options)
     let planning = Thread<Void>("restore plan") {
       do throws(RepositoryError) {
         let planner = try RestorePlanner(

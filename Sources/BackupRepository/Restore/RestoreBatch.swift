@@ -78,8 +78,7 @@ struct RestoreDirectory {
 /// the snapshot.
 ///
 /// The planner fills it; once it is handed over, the listings it points to do not change. During a
-/// phase different threads touch different items and pieces; those that several threads work on are
-/// changed under the lock.
+/// phase different threads touch different pieces; items are read and changed under the lock.
 final class RestoreBatch: @unchecked Sendable {
   private(set) var packs: [PackID] = []
   private var packNumbers: [PackID: UInt32] = [:]
@@ -94,7 +93,7 @@ final class RestoreBatch: @unchecked Sendable {
   /// Set by ``seal()``.
   private(set) var items = UnsafeMutableBufferPointer<RestoreItem>(start: nil, count: 0)
   private(set) var pieces = UnsafeMutableBufferPointer<RestorePiece>(start: nil, count: 0)
-  let lock = Lock()
+  private let lock = Lock()
 
   deinit {
     items.deinitialize()
@@ -123,6 +122,14 @@ final class RestoreBatch: @unchecked Sendable {
   func append(_ piece: RestorePiece) { pieceList.append(piece) }
   func append(_ item: RestoreItem) { itemList.append(item) }
   func removePieces(from start: Int) { pieceList.removeSubrange(start...) }
+
+  /// An item as it is now; another thread may be changing it.
+  func item(_ number: Int) -> RestoreItem { lock.withLock { items[number] } }
+
+  /// Changes an item that other threads may be looking at.
+  func change<R>(_ number: Int, _ body: (inout RestoreItem) -> R) -> R {
+    lock.withLock { body(&items[number]) }
+  }
 
   /// The batch is complete: items and pieces stand where threads may change them.
   func seal() {

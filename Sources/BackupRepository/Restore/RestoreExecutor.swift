@@ -33,7 +33,7 @@ final class RestoreExecutor {
     }
     let groups = stride(from: 0, to: items.count, by: 32).map { $0..<min($0 + 32, items.count) }
     try inParallel(groups) { (worker, group) throws(RepositoryError) in
-      for number in group where !batch.items[number].hasFailed { try worker.settle(batch, number) }
+      for number in group where !batch.item(number).hasFailed { try worker.settle(batch, number) }
     }
     try fetch(batch)
     try cleanUp(batch)

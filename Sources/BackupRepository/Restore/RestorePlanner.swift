@@ -72,14 +72,7 @@ final class RestorePlanner {
 
   /// Plans the tree of a snapshot, or of a directory in it.
   func run(_ root: BlobID, targetIsOld: Bool) throws(RepositoryError) {
-    var treeID = root
-    if let item = try lister.find(root, options.subpath) {
-      guard item.node.facts.type == .directory, let subtree = item.node.facts.subtree else {
-        throw .usage("\(options.subpath) is no directory of the snapshot; restore it by a pattern")
-      }
-      treeID = subtree
-    }
-    let tree = try lister.tree(treeID)
+    let tree = try lister.tree(root)
     tell(tree, [])
     let frame = Frame(
       tree, path: [], patternPath: [], node: nil, isSelected: true,

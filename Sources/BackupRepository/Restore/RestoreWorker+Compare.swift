@@ -7,7 +7,7 @@ extension RestoreWorker {
   func compare(
     _ batch: RestoreBatch, _ number: Int, _ pieces: Range<Int>
   ) throws(RepositoryError) {
-    let item = batch.items[number]
+    let item = batch.item(number)
     do throws(TreeError) {
       let parent = try parent(item)
       let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
@@ -54,7 +54,7 @@ extension RestoreWorker {
   func verify(
     _ batch: RestoreBatch, _ number: Int, _ pieces: Range<Int>
   ) throws(RepositoryError) {
-    let item = batch.items[number]
+    let item = batch.item(number)
     do throws(TreeError) {
       let parent = try parent(item)
       let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
@@ -78,6 +78,6 @@ extension RestoreWorker {
 
   private func differs(_ batch: RestoreBatch, _ number: Int, _ message: String) {
     guard markFailed(batch, number) else { return }
-    state.entryFailed(.entry, batch.items[number].path, "verification: \(message)")
+    state.entryFailed(.entry, batch.item(number).path, "verification: \(message)")
   }
 }

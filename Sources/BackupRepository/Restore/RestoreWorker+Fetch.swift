@@ -39,8 +39,7 @@ extension RestoreWorker {
   }
 
   private func hasFailed(_ batch: RestoreBatch, _ piece: UInt32) -> Bool {
-    let item = Int(batch.pieces[Int(piece)].item)
-    return batch.lock.withLock { batch.items[item].hasFailed }
+    batch.item(Int(batch.pieces[Int(piece)].item)).hasFailed
   }
 
   /// Gives the count of bytes that could be read; a pack that is damaged or missing has none, and
@@ -84,7 +83,7 @@ extension RestoreWorker {
   private func lose(_ batch: RestoreBatch, _ piece: UInt32, _ error: RepositoryError) {
     let item = Int(batch.pieces[Int(piece)].item)
     guard markFailed(batch, item) else { return }
-    state.entryFailed(.damage, batch.items[item].path, error.description)
+    state.entryFailed(.damage, batch.item(item).path, error.description)
   }
 
   // MARK: Writing
@@ -96,13 +95,13 @@ extension RestoreWorker {
     let piece = batch.pieces[number]
     let itemNumber = Int(piece.item)
     if hasFailed(batch, UInt32(number)) { return }
-    let item = batch.items[itemNumber]
+    let item = batch.item(itemNumber)
     guard item.pieces.count > 1 else {
       return try step(batch, itemNumber) { () throws(TreeError) in try writeWhole(item, bytes) }
     }
     try step(batch, itemNumber) { () throws(TreeError) in
       let target = try target(itemNumber, batch, table)
-      if item.hasBasis { batch.lock.withLock { batch.items[itemNumber].isTouched = true } }
+      if item.hasBasis { batch.change(itemNumber) { $0.isTouched = true } }
       do throws(PlatformError) {
         if options.isSparse, !item.hasBasis {
           try writeData(bytes, at: piece.fileOffset, to: target.descriptor)
@@ -121,7 +120,7 @@ extension RestoreWorker {
     _ number: Int, _ batch: RestoreBatch, _ table: OpenFileTable
   ) throws(TreeError) -> DirectTarget {
     try table.file(number) { () throws(TreeError) in
-      let item = batch.items[number]
+      let item = batch.item(number)
       let (file, _) = try openTemporary(batch, number, try parent(item))
       return DirectTarget(file, sizeBytes: item.sizeBytes)
     }
@@ -171,13 +170,13 @@ extension RestoreWorker {
       for number in Set(finished) { try fail(batch, number, .system(error, path: [])) }
     }
     for number in finished {
-      let isLast = batch.lock.withLock {
-        batch.items[number].missingCount -= 1
-        return batch.items[number].missingCount == 0 && !batch.items[number].hasFailed
+      let isLast = batch.change(number) { item in
+        item.missingCount -= 1
+        return item.missingCount == 0 && !item.hasFailed
       }
       guard isLast else { continue }
       try step(batch, number) { () throws(TreeError) in
-        let parent = try parent(batch.items[number])
+        let parent = try parent(batch.item(number))
         let (file, temporary) = try openTemporary(batch, number, parent)
         table.close(number)
         try finish(batch, number, file, temporary, parent)

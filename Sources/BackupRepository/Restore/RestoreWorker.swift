@@ -44,7 +44,7 @@ final class RestoreWorker: @unchecked Sendable {
 
   func fail(_ batch: RestoreBatch, _ number: Int, _ error: TreeError) throws(RepositoryError) {
     guard markFailed(batch, number) else { return }
-    let path = batch.items[number].path
+    let path = batch.item(number).path
     if case .system(let cause, _) = error {
       try state.entryFailed(.system(cause, path: path))
     } else {
@@ -54,9 +54,9 @@ final class RestoreWorker: @unchecked Sendable {
 
   /// True for the first failure of an item, which is told.
   func markFailed(_ batch: RestoreBatch, _ number: Int) -> Bool {
-    batch.lock.withLock {
-      defer { batch.items[number].hasFailed = true }
-      return !batch.items[number].hasFailed
+    batch.change(number) { item in
+      defer { item.hasFailed = true }
+      return !item.hasFailed
     }
   }
 
@@ -112,7 +112,7 @@ final class RestoreWorker: @unchecked Sendable {
   /// decides about the others how they are written.
   func settle(_ batch: RestoreBatch, _ number: Int) throws(RepositoryError) {
     try step(batch, number) { () throws(TreeError) in
-      let item = batch.items[number]
+      let item = batch.item(number)
       if item.obstacle == .directory {
         try clearDirectory(item.listing.path, [UInt8](item.listing.name(of: item.entry)))
       }
@@ -124,7 +124,7 @@ final class RestoreWorker: @unchecked Sendable {
       if item.isMetadataOnly { return try keepContent(item) }
       if item.pieces.isEmpty { return try settleEmpty(item) }
       let present = item.pieces.reduce(0) { $0 + (batch.pieces[$1].isPresent ? 1 : 0) }
-      batch.items[number].missingCount = item.pieces.count
+      batch.change(number) { $0.missingCount = item.pieces.count }
       guard present > 0 else { return }
       try settle(batch, number, present: present)
     }
@@ -161,7 +161,7 @@ final class RestoreWorker: @unchecked Sendable {
   private func settle(
     _ batch: RestoreBatch, _ number: Int, present: Int
   ) throws(TreeError) {
-    let item = batch.items[number]
+    let item = batch.item(number)
     let parent = try parent(item)
     let name = item.listing.cName(of: item.entry)
     let isWhole = present == item.pieces.count
@@ -176,9 +176,11 @@ final class RestoreWorker: @unchecked Sendable {
         throw .system(.last("renameat"), path: item.path)
       }
     }
-    batch.items[number].temporary = temporary
-    batch.items[number].hasBasis = true
-    batch.items[number].missingCount = item.pieces.count - present
+    batch.change(number) {
+      $0.temporary = temporary
+      $0.hasBasis = true
+      $0.missingCount = item.pieces.count - present
+    }
     let kept = item.pieces.reduce(Int64(0)) {
       $0 + (batch.pieces[$1].isPresent ? Int64(batch.pieces[$1].byteCount) : 0)
     }
@@ -219,7 +221,7 @@ final class RestoreWorker: @unchecked Sendable {
   func openTemporary(
     _ batch: RestoreBatch, _ number: Int, _ parent: Int32
   ) throws(TreeError) -> (SharedDescriptor, UInt64) {
-    let item = batch.items[number]
+    let item = batch.item(number)
     if let temporary = item.temporary {
       let flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
       let raw = retryingOnInterrupt { openat(parent, RestoreTemporary.name(temporary), flags) }
@@ -227,7 +229,7 @@ final class RestoreWorker: @unchecked Sendable {
       return (SharedDescriptor(owning: raw), temporary)
     }
     let (file, temporary) = try makeTemporary(item, parent)
-    batch.items[number].temporary = temporary
+    batch.change(number) { $0.temporary = temporary }
     if options.isSparse {
       do throws(PlatformError) { try FileIO.truncate(file.raw, to: item.sizeBytes) } catch {
         throw .system(error, path: item.path)
@@ -241,13 +243,13 @@ final class RestoreWorker: @unchecked Sendable {
     _ batch: RestoreBatch, _ number: Int, _ file: SharedDescriptor, _ temporary: UInt64,
     _ parent: Int32
   ) throws(TreeError) {
-    let item = batch.items[number]
+    let item = batch.item(number)
     if item.hasBasis {
       do throws(PlatformError) { try FileIO.truncate(file.raw, to: item.sizeBytes) } catch {
         throw .system(error, path: item.path)
       }
     }
     try complete(item, file, temporary, parent)
-    batch.items[number].temporary = nil
+    batch.change(number) { $0.temporary = nil }
   }
 }

@@ -27,7 +27,7 @@ package struct ForgetReport: Sendable {
   package var groups: [ForgetGroup] = []
   /// What was removed, or would have been.
   package var removed: [SnapshotID] = []
-  /// Snapshots that cannot be read: no policy removes them.
+  /// Snapshots that cannot be read: no policy removes them. Empty when the caller read them.
   package var damaged: [(id: SnapshotID, error: RepositoryError)] = []
   package var isDryRun = false
 }
@@ -38,10 +38,15 @@ package struct ForgetReport: Sendable {
 package struct Forget {
   private let repository: Repository
   private let options: ForgetOptions
+  private let snapshots: [StoredSnapshot]?
 
-  package init(_ repository: Repository, _ options: ForgetOptions) {
+  /// `snapshots` are all that can be read, when the caller has read them under the same lock.
+  package init(
+    _ repository: Repository, _ options: ForgetOptions, snapshots: [StoredSnapshot]? = nil
+  ) {
     self.repository = repository
     self.options = options
+    self.snapshots = snapshots
   }
 
   package func run() throws(RepositoryError) -> ForgetReport {
@@ -77,9 +82,8 @@ package struct Forget {
     if policy.isEmpty, emptyPolicy == .removeEverything, options.filter.isEmpty {
       throw .usage("removing all snapshots asks for a filter: --host, --path or --tag")
     }
-    var damaged: [(id: SnapshotID, error: RepositoryError)] = []
-    let all = try repository.snapshots(try repository.makeCodec()) { damaged.append(($0, $1)) }
-    report.damaged = damaged
+    let all: [StoredSnapshot]
+    if let snapshots { all = snapshots } else { all = try readSnapshots(&report) }
     let fitting = all.map(RetentionSnapshot.init).filter(options.filter.matches)
     let now = options.clock.wallTime()
     do throws(RetentionError) {
@@ -92,6 +96,15 @@ package struct Forget {
     } catch {
       throw .other(error)
     }
+  }
+
+  private func readSnapshots(
+    _ report: inout ForgetReport
+  ) throws(RepositoryError) -> [StoredSnapshot] {
+    var damaged: [(id: SnapshotID, error: RepositoryError)] = []
+    let all = try repository.snapshots(try repository.makeCodec()) { damaged.append(($0, $1)) }
+    report.damaged = damaged
+    return all
   }
 }
 

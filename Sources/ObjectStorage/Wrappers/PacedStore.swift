@@ -5,17 +5,28 @@ package import Platform
 private final class SharedPacer: @unchecked Sendable {
   /// What passes at once: a tenth of a second's worth, the burst of a `Pacer`.
   let stepByteCount: Int
+  let isCancelled: @Sendable () -> Bool
   private let lock = Lock()
   private var pacer: Pacer
 
-  init(bytesPerSecond: Int, clock: any Clock) {
+  init(
+    bytesPerSecond: Int, clock: any Clock, isCancelled: @escaping @Sendable () -> Bool
+  ) {
+    self.isCancelled = isCancelled
     pacer = Pacer(bytesPerSecond: bytesPerSecond, clock: clock)
     stepByteCount = min(max(bytesPerSecond / 10, 1), ObjectBody.pieceByteCountMax)
   }
 
-  /// Blocks until `count` more bytes fit the rate. Sleeps under the lock: whoever comes meanwhile
-  /// would have to wait for those bytes as well.
-  func pace(_ count: Int) { lock.withLock { pacer.pace(count) } }
+  /// Blocks until `count` more bytes fit the rate, or all is cancelled. Sleeps under the lock, for
+  /// one step at a time: whoever comes meanwhile would have to wait for those bytes as well.
+  func pace(_ count: Int) {
+    var rest = count
+    while rest > 0, !isCancelled() {
+      let step = min(rest, stepByteCount)
+      lock.withLock { pacer.pace(step) }
+      rest -= step
+    }
+  }
 }
 
 private final class PacedSource: ObjectSource {
@@ -32,6 +43,7 @@ private final class PacedSource: ObjectSource {
   func read(
     at offset: Int64, into buffer: UnsafeMutableRawBufferPointer
   ) throws(ObjectStoreError) -> Int {
+    if pacer.isCancelled() { throw .cancelled }
     let step = UnsafeMutableRawBufferPointer(
       rebasing: buffer[..<min(buffer.count, pacer.stepByteCount)])
     let count = try body.read(at: offset, into: step)
@@ -43,7 +55,8 @@ private final class PacedSource: ObjectSource {
 /// Holds the bytes of puts and gets to a rate, over all threads together.
 ///
 /// A put is held back piece by piece while the store reads the body. A get is one request and
-/// held back afterwards: the rate holds over several of them, not within one.
+/// held back afterwards: the rate holds over several of them, not within one. After a cancellation
+/// a put ends with ``ObjectStoreError/cancelled``, and gets are held back no more.
 package final class PacedStore: StoreWrapper {
   package let base: any ObjectStore
   private let upload: SharedPacer?
@@ -52,11 +65,15 @@ package final class PacedStore: StoreWrapper {
   /// Rates in bytes a second; nil is no limit.
   package init(
     _ base: any ObjectStore, uploadBytesPerSecond: Int? = nil, downloadBytesPerSecond: Int? = nil,
-    clock: any Clock = SystemClock()
+    clock: any Clock = SystemClock(), isCancelled: @escaping @Sendable () -> Bool = { false }
   ) {
     self.base = base
-    upload = uploadBytesPerSecond.map { SharedPacer(bytesPerSecond: $0, clock: clock) }
-    download = downloadBytesPerSecond.map { SharedPacer(bytesPerSecond: $0, clock: clock) }
+    upload = uploadBytesPerSecond.map {
+      SharedPacer(bytesPerSecond: $0, clock: clock, isCancelled: isCancelled)
+    }
+    download = downloadBytesPerSecond.map {
+      SharedPacer(bytesPerSecond: $0, clock: clock, isCancelled: isCancelled)
+    }
   }
 
   package func around<Value>(
