@@ -117,8 +117,8 @@ let package = Package(
     .executableTarget(
       name: "drover-benchmarks",
       dependencies: [
-        "Replication", "FileTree", "Transport", "Compression", "Cryptography", "DeltaCoding",
-        "Pipelines", "Platform",
+        "Replication", "FileTree", "Transport", "Chunking", "Compression", "Cryptography",
+        "DeltaCoding", "Pipelines", "Platform",
       ],
       path: "Benchmarks", exclude: ["Thresholds", "README.md"], swiftSettings: settings),
 

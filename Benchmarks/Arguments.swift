@@ -22,6 +22,9 @@ struct MachineArguments {
 enum Arguments {
   case machine(MachineArguments)
   case replicate(ReplicateArguments)
+  case repository(RepositoryArguments)
+  /// What `repository` starts for each run: the file for the usage, then the command.
+  case measuredChild(ArraySlice<String>)
   case help
 
   static let usage = """
@@ -34,6 +37,14 @@ enum Arguments {
       20 GB below DIR (default: /var/tmp/drover-benchmarks), and a quiet machine.
       Scenarios (default: all): \(Scenario.all.map(\.name).joined(separator: " "))
 
+    drover-benchmarks repository [--work DIR] [--rounds N] [--drover FILE] [--restic FILE]
+                                 [--seed N] [--steps STEP,…] [--fresh-volume] [--json]
+      drover repo and restic side by side, each in a repository of its own below DIR. Needs about
+      30 GB there, and a quiet machine. Data sets that DIR has (tree, image, large) are taken.
+      --fresh-volume restores onto a new ext4 in a file each time, which needs root.
+      --json writes nothing but JSON lines, the medians and limits among them.
+      Steps (default: all): \(RepositoryStep.allCases.map(\.rawValue).joined(separator: " "))
+
     One JSON line per run on standard output and in DIR/results.jsonl; then the medians.
     Exit codes: 0 every bound is kept, 1 failed, 2 usage, 4 a bound is missed or a copy differs.
     """
@@ -43,6 +54,8 @@ enum Arguments {
     switch rest.popFirst() {
     case "machine": self = .machine(try MachineArguments(parsing: &rest))
     case "replicate": self = .replicate(try ReplicateArguments(parsing: &rest))
+    case "repository": self = .repository(try RepositoryArguments(parsing: &rest))
+    case MeasuredCommand.verb: self = .measuredChild(rest)
     case "--help", "-h", "help": self = .help
     case let other:
       throw BenchmarkError("\(other ?? "nothing") is no benchmark; see --help", kind: .usage)
@@ -80,29 +93,38 @@ extension ReplicateArguments {
       }
     }
     if scenarios.isEmpty { scenarios = Scenario.all }
-    if drover.isEmpty { drover = try ReplicateArguments.binaryBesideThisOne() }
-    guard access(drover, X_OK) == 0 else {
-      throw BenchmarkError("\(drover) is missing: build it, or name one by --drover", kind: .usage)
-    }
-  }
-
-  /// `DROVER_BINARY`, or `drover` in the folder of this executable.
-  private static func binaryBesideThisOne() throws -> String {
-    if let named = getenv("DROVER_BINARY") { return String(cString: named) }
-    let own = try ChildProcess.capture(["readlink", "/proc/\(getpid())/exe"])
-    guard let end = own.lastIndex(of: "/") else { return "drover" }
-    return own[..<end] + "/drover"
+    drover = try droverBinary(drover)
   }
 }
 
-private func value(of option: String, _ rest: inout ArraySlice<String>) throws -> String {
+/// The binary that was named, `DROVER_BINARY`, or `drover` in the folder of this executable.
+func droverBinary(_ named: String) throws -> String {
+  var path = named
+  if path.isEmpty, let variable = getenv("DROVER_BINARY") { path = String(cString: variable) }
+  if path.isEmpty {
+    let own = try ownExecutable()
+    path = own.lastIndex(of: "/").map { own[..<$0] + "/drover" } ?? "drover"
+  }
+  guard access(path, X_OK) == 0 else {
+    throw BenchmarkError("\(path) is missing: build it, or name one by --drover", kind: .usage)
+  }
+  return path
+}
+
+/// The path of this executable.
+func ownExecutable() throws -> String {
+  let path = try ChildProcess.capture(["readlink", "/proc/\(getpid())/exe"])
+  return path.split(separator: "\n").first.map(String.init) ?? path
+}
+
+func value(of option: String, _ rest: inout ArraySlice<String>) throws -> String {
   guard let value = rest.popFirst() else {
     throw BenchmarkError("\(option) needs a value", kind: .usage)
   }
   return value
 }
 
-private func count(of option: String, _ rest: inout ArraySlice<String>) throws -> Int {
+func count(of option: String, _ rest: inout ArraySlice<String>) throws -> Int {
   guard let number = Int(try value(of: option, &rest)), (1...1000).contains(number) else {
     throw BenchmarkError("\(option) needs a number from 1 to 1000", kind: .usage)
   }

@@ -21,6 +21,12 @@ struct ChildProcess {
       pid: pid, name: (name ?? command).joined(separator: " "), outputPath: output)
   }
 
+  /// Starts `command` with this program's own standard output and error.
+  static func start(_ command: [String]) throws -> ChildProcess {
+    let pid = try spawn(command) { _ in }
+    return ChildProcess(pid: pid, name: command.joined(separator: " "), outputPath: "")
+  }
+
   /// The exit code, or 128 and the number of the signal that ended it.
   func wait() throws -> Int32 { try ChildProcess.wait(for: pid) }
 
@@ -30,6 +36,16 @@ struct ChildProcess {
     guard code == 0 else {
       throw BenchmarkError("\(name): exit code \(code): \(tail(of: outputPath))")
     }
+  }
+
+  /// Waits, and gives the exit code with what the process and those it waited for have used.
+  func waitForUsage() throws -> (code: Int32, usage: rusage) {
+    var status: Int32 = 0
+    var usage = rusage()
+    guard retryingOnInterrupt({ wait4(pid, &status, 0, &usage) }) == pid else {
+      throw PlatformError.last("wait4")
+    }
+    return (ChildProcess.exitCode(status), usage)
   }
 
   /// Asks it to end, and waits.
@@ -44,6 +60,10 @@ struct ChildProcess {
     guard retryingOnInterrupt({ waitpid(pid, &status, 0) }) == pid else {
       throw PlatformError.last("waitpid")
     }
+    return exitCode(status)
+  }
+
+  private static func exitCode(_ status: Int32) -> Int32 {
     let signal = status & 0x7f
     return signal == 0 ? (status >> 8) & 0xff : 128 + signal
   }

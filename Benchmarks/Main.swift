@@ -32,6 +32,14 @@ struct Main {
       let log = ResultLog(path: "\(options.work)/results.jsonl")
       let outcomes = try ReplicateBenchmark(options, log: log).run()
       return report(outcomes, thresholds) ? .done : .different
+    case .repository(let options):
+      try runCommand(["mkdir", "-p", options.work])
+      let log = ResultLog(path: "\(options.work)/results.jsonl")
+      try RepositoryBenchmark(options, log: log).run()
+      return .done
+    case .measuredChild(let rest):
+      try MeasuredCommand.runAsChild(rest)
+      return .done
     }
   }
 

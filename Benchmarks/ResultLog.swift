@@ -7,6 +7,12 @@ func say(_ line: String) {
   try? SmallFile.write(Array((line + "\n").utf8), to: 1, subject: "standard output")
 }
 
+/// Tells on standard error what takes a while, out of the way of the results.
+func remark(_ line: String) {
+  // When nobody reads, there is nobody to tell.
+  try? SmallFile.write(Array((line + "\n").utf8), to: 2, subject: "standard error")
+}
+
 /// One JSON line for each measurement, on standard output and appended to a file.
 final class ResultLog {
   private let commit: String

@@ -2,15 +2,22 @@ import Glibc
 import Platform
 
 private let largeFileBytes = 1 << 30
-private let smallFileCount = 20_000
+/// Files that a measurement of many small ones makes.
+let smallFileCount = 20_000
 
 /// Entries a second of a walk by `readdir` and `fstatat`, with a warm cache, on one thread.
 func measureWalk(of tree: String, rounds: Int) throws -> Figure {
-  var entryCount = 0
-  let seconds = try medianSeconds(rounds: rounds) { entryCount = try countEntries(tree) }
+  let (entryCount, seconds) = try timeWalk(of: tree, rounds: rounds)
   return Figure(
     name: "walk with attributes", perSecond: Double(entryCount) / seconds, unit: "entries",
     note: "\(entryCount) entries, warm, one thread")
+}
+
+/// The entries below `tree` and the seconds of one walk.
+func timeWalk(of tree: String, rounds: Int) throws -> (entryCount: Int, seconds: Double) {
+  var entryCount = 0
+  let seconds = try medianSeconds(rounds: rounds) { entryCount = try countEntries(tree) }
+  return (entryCount, seconds)
 }
 
 private func countEntries(_ root: String) throws -> Int {
@@ -103,7 +110,8 @@ private func copy(_ source: String, to target: String) throws {
   }
 }
 
-private func createSmall(_ folder: String) throws {
+/// Makes `folder` and small files in it: temporary name, content, times, rename.
+func createSmall(_ folder: String) throws {
   guard mkdir(folder, 0o700) == 0 else { throw PlatformError.last("mkdir", folder) }
   let content = [UInt8](repeating: 0x61, count: 2048)
   let times = [timespec(tv_sec: 1, tv_nsec: 1), timespec(tv_sec: 1, tv_nsec: 1)]

@@ -16,6 +16,7 @@ final class MachineBenchmark {
     let parts: [() throws -> [Figure]] = [
       { try measureHashes(rounds: self.options.roundCount) },
       { try measureCompression(rounds: self.options.roundCount) },
+      { try measureSealing(rounds: self.options.roundCount) },
       { [try measureTunnel(rounds: self.options.roundCount)] },
       { [try measureWalk(of: self.options.tree, rounds: self.options.roundCount)] },
       { try measureFiles(in: self.options.work, rounds: self.options.roundCount) },
