@@ -9,8 +9,8 @@ import Platform
 /// A planner walks the trees, makes the directories and gathers what is to be done in batches;
 /// while it plans the next batch, all threads do the last: existing content is compared, the blobs
 /// that are missing are read pack by pack in long pieces, opened, checked and written to all their
-/// places; then follow further names of files and the attributes of directories, children first. A
-/// file gets its name when it is complete.
+/// places; behind them further names of files follow and the attributes of directories, children
+/// first. A file gets its name when it is complete.
 ///
 /// An earlier file of which some blobs are kept is set aside under a temporary name first. So a run
 /// that is killed leaves under each name the earlier file, the whole new one, or nothing; the next
@@ -122,12 +122,13 @@ package struct Restore {
       options.threadCount
       ?? max(processorCount, min(repository.store.connectionsMax, 8)) + 1
     var workers: [RestoreWorker] = []
-    for _ in 0..<max(1, count) {
+    for _ in 0..<max(1, count) + 1 {
       workers.append(
         try RestoreWorker(
           repository, index, options: options, root: root, state: state, writeBehind: writeBehind))
     }
-    let executor = RestoreExecutor(workers, options: options, root: root, state: state)
+    let executor = RestoreExecutor(Array(workers.dropLast()), options: options, state: state)
+    let finisher = RestoreFinisher(workers[workers.count - 1], root: root, state: state)
     let batches = BoundedChannel<RestoreBatch>(countMax: 1)
     let behind = writeBehind.map { behind in Thread<Void>("write behind") { behind.run() } }
     let (repository, options) = (repository, options)
@@ -142,7 +143,7 @@ package struct Restore {
         batches.fail()
       }
     }
-    run(batches, executor, state)
+    run(batches, executor, finisher, state)
     writeBehind?.close()
     // Their bodies do not throw.
     _ = try? planning.join()
@@ -156,17 +157,35 @@ package struct Restore {
   }
 
   private func run(
-    _ batches: BoundedChannel<RestoreBatch>, _ executor: RestoreExecutor, _ state: RestoreState
+    _ batches: BoundedChannel<RestoreBatch>, _ executor: RestoreExecutor,
+    _ finisher: RestoreFinisher, _ state: RestoreState
   ) {
-    // A failed channel ends the loop as a closed one does: the failure is in the state.
+    let restored = BoundedChannel<RestoreBatch>(countMax: 1)
+    let finishing = Thread<Void>("restore end") {
+      // A failed channel ends the loop as a closed one does: the failure is in the state.
+      while let batch = try? restored.receive() {
+        do throws(RepositoryError) { try finisher.finish(batch) } catch {
+          state.fail(error)
+          restored.fail()
+          return
+        }
+      }
+    }
+    // The same here.
     while let batch = try? batches.receive() {
-      do throws(RepositoryError) { try executor.run(batch) } catch {
+      do throws(RepositoryError) {
+        try executor.run(batch)
+        do throws(ChannelClosed) { try restored.send(batch) } catch { try state.check() }
+      } catch {
         state.fail(error)
         // What cannot be cleaned up is overwritten by the next run.
         _ = try? executor.cleanUp(batch)
         batches.fail()
-        return
+        break
       }
     }
+    restored.close()
+    // Its body does not throw.
+    _ = try? finishing.join()
   }
 }

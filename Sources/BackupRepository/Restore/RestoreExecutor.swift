@@ -6,19 +6,18 @@ import Platform
 final class RestoreExecutor {
   private let options: RestoreOptions
   private let state: RestoreState
-  private let root: TreeRoot
   let workers: [RestoreWorker]
   /// Pieces that one thread compares before it takes the next part: a large file is shared by all.
   private static let comparedCountMax = 16
+  private static let readsPerThread = 16
 
-  init(_ workers: [RestoreWorker], options: RestoreOptions, root: TreeRoot, state: RestoreState) {
+  init(_ workers: [RestoreWorker], options: RestoreOptions, state: RestoreState) {
     self.workers = workers
     self.options = options
-    self.root = root
     self.state = state
   }
 
-  /// Restores everything of a sealed batch.
+  /// Restores the content of a sealed batch; ``RestoreFinisher`` does the rest.
   func run(_ batch: RestoreBatch) throws(RepositoryError) {
     let items = batch.items
     let candidates = items.indices.filter { number in
@@ -45,8 +44,6 @@ final class RestoreExecutor {
         try worker.verify(batch, part.item, part.pieces)
       }
     }
-    try makeLinks(batch)
-    try finishDirectories(batch)
   }
 
   private struct Part {
@@ -81,12 +78,23 @@ final class RestoreExecutor {
       return (left.pack, left.offset, left.sealedLength, a)
         < (right.pack, right.offset, right.sealedLength, b)
     }
-    let units = ReadUnit.joining(order) { pieces[Int($0)] }
+    let units = ReadUnit.joining(order, byteCountMax: readByteCount(order, pieces)) {
+      pieces[Int($0)]
+    }
     let table = OpenFileTable()
     let sorted = order
     try inParallel(units) { (worker, unit) throws(RepositoryError) in
       try worker.fetch(unit, sorted, batch, table)
     }
+  }
+
+  /// Bytes of one read: each thread has several of them, so that all end at about the same time.
+  private func readByteCount(
+    _ order: [UInt32], _ pieces: UnsafeMutableBufferPointer<RestorePiece>
+  ) -> Int {
+    let byteCount = order.reduce(0) { $0 + Int(pieces[Int($1)].sealedLength) }
+    let share = byteCount / (workers.count * RestoreExecutor.readsPerThread)
+    return min(max(share, RestoreLimits.readByteCountMin), RestoreLimits.readByteCountMax)
   }
 
   /// Runs `body` for every part on all workers; each takes the next part.
@@ -138,85 +146,6 @@ final class RestoreExecutor {
       } catch {
         try state.entryFailed(error)
       }
-    }
-  }
-
-  private func makeLinks(_ batch: RestoreBatch) throws(RepositoryError) {
-    for link in batch.links {
-      let entry = link.listing.entries[link.entryNumber]
-      let path = link.listing.path(of: entry)
-      let first = [UInt8](link.listing.bytes(entry.linkPath))
-      guard !state.hasFailed(first) else {
-        state.entryFailed(.entry, path, "another name of \(printable(first)), which has failed")
-        continue
-      }
-      do throws(TreeError) {
-        let name = [UInt8](link.listing.name(of: entry))
-        if link.obstacle == .directory { try workers[0].clearDirectory(link.listing.path, name) }
-        if try !isLinked(first, link.listing, entry) {
-          try workers[0].writer.makeLink(to: first, link.listing.path, name)
-        }
-        state.count { $0.links += 1 }
-        state.tell(.restored(path: path, entry.kind))
-      } catch {
-        try state.entryFailed(error)
-      }
-    }
-  }
-
-  /// Whether both names are of one file already.
-  private func isLinked(
-    _ first: [UInt8], _ listing: DirectoryListing, _ entry: Entry
-  ) throws(TreeError) -> Bool {
-    let (directory, name) = first.splitLast()
-    let cache = workers[0].writer.directories
-    var a = stat()
-    var b = stat()
-    let source = try cache.descriptor(of: directory)
-    guard name.withCString({ fstatat(source, $0, &a, AT_SYMLINK_NOFOLLOW) }) == 0 else {
-      throw .system(.last("fstatat"), path: first)
-    }
-    let parent = try cache.descriptor(of: listing.path)
-    guard fstatat(parent, listing.cName(of: entry), &b, AT_SYMLINK_NOFOLLOW) == 0 else {
-      return false
-    }
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino
-  }
-
-  private func finishDirectories(_ batch: RestoreBatch) throws(RepositoryError) {
-    let worker = workers[0]
-    for directory in batch.directories {
-      do throws(TreeError) {
-        try removeExtras(directory)
-        guard let number = directory.entryNumber else { continue }
-        let raw = root.openRaw(directory.path, flags: O_RDONLY | O_DIRECTORY | O_NONBLOCK)
-        guard raw >= 0 else { throw .system(.last("openat2"), path: directory.path) }
-        let descriptor = Descriptor(owning: raw)
-        worker.writer.attributes.apply(
-          batch.directoryEntries.entries[number], in: batch.directoryEntries, to: descriptor.raw
-        ) { directory.path }
-        state.tell(.restored(path: directory.path, .directory))
-      } catch {
-        try state.entryFailed(error)
-      }
-    }
-  }
-
-  private func removeExtras(_ directory: RestoreDirectory) throws(TreeError) {
-    guard !directory.leftovers.isEmpty || !directory.extras.isEmpty else { return }
-    let worker = workers[0]
-    let parent = try worker.writer.directories.descriptor(of: directory.path)
-    let kept = Set(
-      state.keptTemporaries.filter { $0.directory == directory.path }.map(\.name))
-    for name in directory.leftovers where !kept.contains(name) {
-      _ = name.withCString { unlinkat(parent, $0, 0) }
-    }
-    for name in directory.extras {
-      let before = worker.removal.removedCount
-      _ = try worker.removal.remove(directory.path, name)
-      let count = worker.removal.removedCount - before
-      state.count { $0.entriesDeleted += count }
-      state.tell(.deleted(path: name.withUnsafeBytes { directory.path.appending($0) }))
     }
   }
 }

@@ -45,6 +45,8 @@ package enum RestoreLimits {
   package static let blobByteCountMax = 128 << 20
   /// What one read of a pack takes unless a single blob is longer; for each thread one such buffer.
   package static let readByteCountMax = 4 << 20
+  /// Less than this is not worth a request of its own.
+  package static let readByteCountMin = 256 << 10
   /// Blobs that nobody needs are read along up to this length, rather than reading twice.
   package static let gapByteCountMax = 1 << 20
   /// Entries and blobs that are planned together: some 6 MiB of memory.

@@ -71,10 +71,14 @@ final class RestoreState: @unchecked Sendable {
   }
 
   /// Temporary files that hold what is left of an earlier file.
-  private(set) var keptTemporaries: [(directory: [UInt8], name: [UInt8])] = []
+  private var keptTemporaries: [(directory: [UInt8], name: [UInt8])] = []
 
   func keep(temporary name: String, in directory: [UInt8]) {
     lock.withLock { keptTemporaries.append((directory, Array(name.utf8))) }
+  }
+
+  func namesOfKeptTemporaries(in directory: [UInt8]) -> Set<[UInt8]> {
+    lock.withLock { Set(keptTemporaries.filter { $0.directory == directory }.map(\.name)) }
   }
 
   func hasFailed(_ path: [UInt8]) -> Bool { lock.withLock { failedPaths.contains(path) } }
