@@ -78,9 +78,8 @@ final class RestoreExecutor {
       return (left.pack, left.offset, left.sealedLength, a)
         < (right.pack, right.offset, right.sealedLength, b)
     }
-    let units = ReadUnit.joining(order, byteCountMax: readByteCount(order, pieces)) {
-      pieces[Int($0)]
-    }
+    let units = ReadUnit.joining(
+      order, { pieces[Int($0)] }, byteCountMax: readByteCount(order, pieces))
     let table = OpenFileTable()
     let sorted = order
     try inParallel(units) { (worker, unit) throws(RepositoryError) in

@@ -5,7 +5,8 @@ import Platform
 /// Ends batches whose files are complete: further names of files, what is to be removed, and the
 /// attributes of directories, children first. Works on a thread of its own while the others restore
 /// the next batch: whatever that one writes stands in directories that are not finished here.
-final class RestoreFinisher {
+/// Confined to that thread.
+final class RestoreFinisher: @unchecked Sendable {
   private let worker: RestoreWorker
   private let root: TreeRoot
   private let state: RestoreState
