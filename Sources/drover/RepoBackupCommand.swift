@@ -95,7 +95,7 @@ struct RepoBackupCommand: ParsableCommand {
       backup.stream = stream
       backup.targets = targets
       return try run.withRepository(
-        .shared, isReader: dryRun, inputIsTaken: sources.readsInput
+        .shared, isReader: dryRun, inputIsTaken: sources.readsInput, worksLong: true
       ) { repository in
         if !force, let parent {
           let all = try run.snapshots(repository)

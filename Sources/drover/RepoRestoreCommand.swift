@@ -98,7 +98,7 @@ struct RepoRestoreCommand: ParsableCommand {
       restore.isSparse = sparse
       restore.verifies = verify
       restore.synchronizes = sync
-      return try run.withRepository(.shared, isReader: true) { repository in
+      return try run.withRepository(.shared, isReader: true, worksLong: true) { repository in
         let all = try run.snapshots(repository)
         let (snapshot, subfolder) = try run.snapshot(reference, in: all, choice.filter)
         restore.subpath = subfolder ?? ""

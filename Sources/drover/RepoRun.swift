@@ -74,18 +74,22 @@ final class RepoRun: Sendable {
 
   /// Opens the repository and works on it under a lock, which is released in any case.
   ///
-  /// Readers go without one after `--no-lock`. `body` gets the repository that refuses changes once
+  /// Readers go without one after `--no-lock`; what works long does not wait for the second look at
+  /// the locks of others. `body` gets the repository that refuses changes once
   /// the lock is lost.
   func withRepository<Result>(
-    _ mode: LockMode, isReader: Bool = false, inputIsTaken: Bool = false,
+    _ mode: LockMode, isReader: Bool = false, inputIsTaken: Bool = false, worksLong: Bool = false,
     _ body: (Repository) throws -> Result
   ) throws -> Result {
     let repository = try open(inputIsTaken: inputIsTaken)
     if isReader, options.noLock { return try body(repository) }
+    var lockOptions = lockOptions
+    lockOptions.settlesBehind = worksLong
     let lock = try RepositoryLock.acquire(repository, mode, options: lockOptions)
     defer { lock.release() }
     do {
       let result = try body(repository.guarded(by: lock))
+      try lock.settle()
       return result
     } catch {
       if !isInterrupted() { try lock.check() }

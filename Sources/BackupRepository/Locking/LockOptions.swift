@@ -4,6 +4,9 @@ package import Platform
 package struct LockOptions: Sendable {
   /// `--retry-lock`: for how long to try again while somebody else holds a lock.
   package var retrySeconds = 0.0
+  /// Lets work under a shared lock begin before the second look, which changes and
+  /// ``RepositoryLock/settle()`` then wait for. Without effect where locks are tried again.
+  package var settlesBehind = false
   package var identity = LockIdentity.current()
   /// A directory of this machine for the ledger of own locks; nil for none.
   package var ledgerDirectory: String?

@@ -5,7 +5,8 @@ import Platform
 /// is released.
 ///
 /// Taken as restic does: look, write the own lock, wait, look again. So two that come at once may
-/// both give up, but never both go on.
+/// both give up, but never both go on. Work that changes nothing at first may begin while it waits,
+/// see ``LockOptions/settlesBehind``.
 /// Source: the restic repository format, "locks".
 package final class RepositoryLock: @unchecked Sendable {
   package let mode: LockMode
@@ -23,6 +24,10 @@ package final class RepositoryLock: @unchecked Sendable {
   private var lost: String?
   private var isReleased = false
   private var thread: Thread<Void>?
+  /// Guards what stands below; held while the second look is waited for.
+  private let settling = Lock()
+  private var secondLook: Thread<RepositoryError?>?
+  private var conflict: RepositoryError?
 
   private init(
     _ repository: Repository, _ mode: LockMode, _ options: LockOptions, run: String, id: LockID
@@ -80,11 +85,21 @@ package final class RepositoryLock: @unchecked Sendable {
     _ repository: Repository, _ mode: LockMode, _ options: LockOptions, _ reader: LockReader
   ) throws(RepositoryError) -> Attempt {
     let run = hex(SecureRandom.bytes(16))
+    let start = options.clock.monotonicTime()
     let first = try look(repository, mode, options, reader, run, isStoreTimeKnown: false)
     if let holder = first { return .blocked(by: holder) }
     LockLedger(directory: options.ledgerDirectory).insert(run)
     let id = try write(repository, mode, options, run)
     let held = RepositoryLock(repository, mode, options, run: run, id: id)
+    if options.settlesBehind, mode == .shared, options.retrySeconds == 0,
+      options.clock.monotonicTime().seconds(since: start) < LockRules.settleSeconds / 2
+    {
+      // Whoever came after the first look sees this lock in a second look of their own: they look
+      // again after twice the time that has passed. So what is read from now on is what a lock
+      // protects, unless both give up.
+      held.lookBehind(run)
+      return .held(held)
+    }
     do throws(RepositoryError) {
       try options.sleep(seconds: LockRules.settleSeconds)
       try reader.noteStoreTime(of: id)
@@ -97,6 +112,36 @@ package final class RepositoryLock: @unchecked Sendable {
       held.release()
       throw error
     }
+  }
+
+  /// Starts the second look on a thread of its own.
+  private func lookBehind(_ run: String) {
+    let look = Thread<RepositoryError?>("lock") { [repository, mode, options, id = currentID] in
+      do throws(RepositoryError) {
+        let reader = try LockReader(repository, options)
+        try options.sleep(seconds: LockRules.settleSeconds)
+        try reader.noteStoreTime(of: id)
+        let holder = try RepositoryLock.look(
+          repository, mode, options, reader, run, isStoreTimeKnown: true)
+        return holder.map { .locked(place: repository.place, holder: $0) }
+      } catch {
+        return error
+      }
+    }
+    settling.withLock { secondLook = look }
+  }
+
+  /// Waits for the second look, if it is still to come.
+  /// - Throws: `RepositoryError.locked` when somebody else came at the same time, and what has kept
+  ///   from looking.
+  package func settle() throws(RepositoryError) {
+    let found = settling.withLock { () -> RepositoryError? in
+      // The body throws nothing.
+      if let look = secondLook, let result = try? look.join() { conflict = result }
+      secondLook = nil
+      return conflict
+    }
+    if let found { throw found }
   }
 
   /// Who is in the way; nil when nobody is. Removes locks of the dead.
@@ -150,6 +195,7 @@ package final class RepositoryLock: @unchecked Sendable {
   /// Blocks while the lock is so old that others may take it for stale, until it is fresh again.
   /// - Throws: `RepositoryError.refused`.
   package func check() throws(RepositoryError) {
+    try settle()
     let isStale = try state() == .refreshStale
     if isStale { try refreshNow() }
   }
@@ -239,6 +285,8 @@ package final class RepositoryLock: @unchecked Sendable {
   /// Removes the lock and ends its thread; does nothing when that was done before. A lock that
   /// cannot be removed is told as ``LockEvent/leftBehind(_:_:)``: the work it was for is done.
   package func release() {
+    // What it found has been thrown, or concerns nobody any more.
+    _ = try? settle()
     let thread = lock.withLock { () -> Thread<Void>? in
       guard !isReleased else { return nil }
       isReleased = true
