@@ -13,7 +13,7 @@ final class BackupSession: Sendable {
   let start: GoTime
   let observe: @Sendable (BackupEvent) -> Void
   /// Chunks in memory besides one for each thread.
-  private static let spareBufferCount = 2
+  private static let spareBufferCount = 1
 
   init(
     _ repository: Repository, _ options: BackupOptions, _ index: BlobIndex, _ writer: PackWriter?,

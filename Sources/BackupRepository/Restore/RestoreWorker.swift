@@ -14,6 +14,8 @@ final class RestoreWorker: @unchecked Sendable {
   let writeBehind: WriteBehind?
   let staged = StagedWriter()
   let buffer = CodecBuffer()
+  private let user = geteuid()
+  private let group = getegid()
 
   init(
     _ repository: Repository, _ index: BlobIndex, options: RestoreOptions, root: TreeRoot,
@@ -65,10 +67,13 @@ final class RestoreWorker: @unchecked Sendable {
     _ item: RestoreItem, _ parent: Int32
   ) throws(TreeError) -> (file: SharedDescriptor, number: UInt64) {
     var number = RestoreTemporary.number(of: item.listing.name(of: item.entry))
+    // Who owns it in the end may read it from the start; its mode is then right at once.
+    let isOwn = item.entry.userID == user && item.entry.groupID == group
+    let mode = 0o600 | (isOwn ? mode_t(item.entry.mode & 0o777) : 0)
     for _ in 0..<3 {
       let name = RestoreTemporary.name(number)
       let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-      let raw = retryingOnInterrupt { openat(parent, name, flags, 0o600) }
+      let raw = retryingOnInterrupt { openat(parent, name, flags, mode) }
       if raw >= 0 { return (SharedDescriptor(owning: raw), number) }
       guard errno == EEXIST else { throw .system(.last("openat"), path: item.path) }
       // What an earlier run has left, or something that is not ours and cannot be removed.

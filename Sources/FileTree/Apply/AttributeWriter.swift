@@ -37,13 +37,22 @@ package final class AttributeWriter {
   ) {
     var status = stat()
     // A new one often has the right owner already; a directory with setgid gives it its own group.
-    if fstat(descriptor, &status) != 0 || status.st_uid != entry.userID
-      || status.st_gid != entry.groupID
-    {
+    let isKnown = fstat(descriptor, &status) == 0
+    if !isKnown || status.st_uid != entry.userID || status.st_gid != entry.groupID {
       setOwner(entry, .descriptor(descriptor), path)
+    } else if status.st_mode & 0o7777 == mode_t(entry.mode), hasNoAttributes(descriptor),
+      listing.bytes(entry.attributes).isEmpty
+    {
+      // Made with the right mode, and nothing inherited.
+      return setTime(entry, descriptor, path)
     }
     setModeAndAttributes(entry, in: listing, .descriptor(descriptor), path)
     setTime(entry, descriptor, path)
+  }
+
+  private func hasNoAttributes(_ descriptor: Int32) -> Bool {
+    let count = ExtendedAttributes.list(descriptor, into: names)
+    return count == 0 || (count < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
   }
 
   package func setTime(_ entry: Entry, _ descriptor: Int32, _ path: () -> [UInt8]) {
