@@ -9,6 +9,10 @@ final class ReplicateBenchmark {
   private let peers: [any Peer]
   private let log: ResultLog
   private var seed: UInt64
+  private var retiredCount = 0
+  /// Where copies go that a scenario starts without: ext4 hands out inodes very slowly for half a
+  /// minute after many were freed nearby, so nothing large is removed before the end.
+  private var retired: String { "\(options.work)/retired" }
 
   init(_ options: ReplicateArguments, log: ResultLog) throws {
     self.options = options
@@ -33,7 +37,11 @@ final class ReplicateBenchmark {
     defer {
       for peer in peers { peer.stop() }
       sandbox.tearDown()
+      // What stays is removed by the next run.
+      try? runCommand(["rm", "-rf", retired])
     }
+    try runCommand(["rm", "-rf", retired])
+    try runCommand(["mkdir", retired])
     var prepared: Set<Dataset> = []
     var outcomes: [ScenarioOutcome] = []
     for scenario in options.scenarios {
@@ -70,11 +78,17 @@ final class ReplicateBenchmark {
 
   private func bringToStart(_ scenario: Scenario, _ peer: any Peer) throws {
     let destination = peer.destinationPath(scenario.dataset)
-    if scenario.start == .empty { try runCommand(["rm", "-rf", destination]) }
+    if scenario.start == .empty { try retire(destination) }
     try runCommand(["mkdir", "-p", destination])
     // Whatever listens all the time is up before anything is measured.
     if scenario.start == .empty { return }
     try peer.catchUp(scenario)
+  }
+
+  private func retire(_ destination: String) throws {
+    guard access(destination, F_OK) == 0 else { return }
+    retiredCount += 1
+    try runCommand(["mv", destination, "\(retired)/\(retiredCount)"])
   }
 
   private func change(_ scenario: Scenario) throws -> Int {
