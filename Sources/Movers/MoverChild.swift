@@ -35,7 +35,7 @@ package struct MoverChild {
     signal(SIGHUP, SIG_IGN)
     let side = ChildSide()
     let works = Array(works.values)
-    TerminationSignals.handle(hangup: .ofTerminal) { for work in works { work.cancel() } }
+    TerminationSignals.handle { for work in works { work.cancel() } }
     return run({ try ChildSide.readJob() }, emit: { side.emit($0.document) })
   }
 

@@ -13,6 +13,7 @@ package enum FileSystem {
   package static let openCloseOnExec: Int32 = DROVER_O_CLOEXEC
   package static let atNoFollow: Int32 = DROVER_AT_SYMLINK_NOFOLLOW
   package static let atRemoveDirectory: Int32 = DROVER_AT_REMOVEDIR
+  package static let atEmptyPath: Int32 = DROVER_AT_EMPTY_PATH
 
   /// `openat2(2)` with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS: nothing
   /// outside `directory` can be reached, whatever stands in the tree.

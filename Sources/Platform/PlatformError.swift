@@ -38,7 +38,7 @@ package struct PlatformError: DroverError, Equatable {
 
   package var hint: String? {
     switch errno {
-    case ENOSPC: "Free space on the target, or replicate to a larger volume; a rerun goes on."
+    case ENOSPC: "Free space on the target, or choose a larger one; a rerun goes on."
     case EROFS: "Mount the target read-write."
     case EMFILE, ENFILE: "Raise the limit of open files (ulimit -n)."
     default: nil

@@ -270,6 +270,21 @@ import Testing
     try swapper.join()
     #expect(try ByteFiles.names(in: Array(outside.utf8)) == [])
   }
+
+  @Test func aFullTargetIsNamedAndTheNextRunCompletes() throws {
+    guard geteuid() == 0 else { return }
+    let bench = try filled()
+    try ByteFiles.makeDirectory(Array(bench.target.utf8))
+    try runChecked("mount", ["-t", "tmpfs", "-o", "size=4m", "none", bench.target])
+    defer { _ = try? runProcess("umount", [bench.target]) }
+    let error = #expect(throws: RepositoryError.self) { try bench.restore() }
+    #expect(error?.message.contains("\(bench.target)/large: No space left") == true)
+    #expect(error?.hint?.contains("larger") == true)
+    #expect(try bench.names(bench.target).allSatisfy { $0.hasPrefix("file-") })
+    try runChecked("mount", ["-o", "remount,size=64m", bench.target])
+    try bench.restore()
+    #expect(try bench.differences() == "")
+  }
 }
 
 private final class CallCounter: @unchecked Sendable {

@@ -65,9 +65,10 @@ package final class PackWriter: @unchecked Sendable {
     let threadCount = max(1, min(repository.store.connectionsMax, PackWriter.storingCountMax))
     // The last blob may go beyond the size by nearly as much again; the header comes on top.
     let capacity = 2 * sizeBytes + (1 << 20)
-    pools = BlobType.allCases.map {
-      PackBufferPool($0, capacity: capacity, countMax: PackWriter.openCount + threadCount)
-    }
+    // One thread less than there are: whoever fills packs faster than the store takes them waits
+    // a little sooner, and a pack's memory is saved.
+    let countMax = PackWriter.openCount + max(1, threadCount - 1)
+    pools = BlobType.allCases.map { PackBufferPool($0, capacity: capacity, countMax: countMax) }
     for _ in 0..<threadCount {
       threads.append(Thread("pack store") { [self] in storePacks() })
     }

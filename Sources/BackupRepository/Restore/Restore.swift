@@ -49,7 +49,8 @@ package struct Restore {
         reason: "a restore to / would delete everything that the snapshot does not have",
         hint: "Name another target, or say by patterns what is to be restored.")
     }
-    let state = RestoreState(isCancelled: isCancelled, observe: observe)
+    let state = RestoreState(
+      target: printable(options.target.utf8), isCancelled: isCancelled, observe: observe)
     let index = try repository.loadIndex()
     let start = try startTree(index)
     let isOld = try makeTarget()

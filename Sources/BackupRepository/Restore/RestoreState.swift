@@ -5,6 +5,8 @@ import Platform
 /// Counts, problems and the end of a restore, shared by all its threads.
 final class RestoreState: @unchecked Sendable {
   private let lock = Lock()
+  /// For messages.
+  private let target: String
   private let observe: @Sendable (RestoreEvent) -> Void
   private let isCancelled: @Sendable () -> Bool
   private var report = RestoreReport()
@@ -14,8 +16,10 @@ final class RestoreState: @unchecked Sendable {
   private var failedPaths: Set<[UInt8]> = []
 
   init(
-    isCancelled: @escaping @Sendable () -> Bool, observe: @escaping @Sendable (RestoreEvent) -> Void
+    target: String, isCancelled: @escaping @Sendable () -> Bool,
+    observe: @escaping @Sendable (RestoreEvent) -> Void
   ) {
+    self.target = target
     self.isCancelled = isCancelled
     self.observe = observe
   }
@@ -86,14 +90,16 @@ final class RestoreState: @unchecked Sendable {
   /// A failed system call on an entry: of the target as a whole it ends the run, of the entry alone
   /// it is told.
   func entryFailed(_ error: TreeError) throws(RepositoryError) {
-    if case .system(let cause, _) = error { try RestoreState.passIfFatal(cause) }
+    if case .system(let cause, let path) = error { try passIfFatal(cause, path) }
     entryFailed(.entry, error.path, RestoreState.text(of: error))
   }
 
-  /// Throws what will meet every other entry as well.
-  static func passIfFatal(_ error: PlatformError) throws(RepositoryError) {
+  /// Throws what will meet every other entry as well, with the place where it was met.
+  func passIfFatal(_ error: PlatformError, _ path: [UInt8]) throws(RepositoryError) {
     switch error.errno {
-    case ENOSPC, EDQUOT, EROFS, EIO, ENOMEM, EMFILE, ENFILE: throw .platform(error)
+    case ENOSPC, EDQUOT, EROFS, EIO, ENOMEM, EMFILE, ENFILE:
+      let place = path.isEmpty ? target : "\(target)/\(printable(path))"
+      throw .platform(PlatformError(error.call, place, errno: error.errno))
     default: return
     }
   }

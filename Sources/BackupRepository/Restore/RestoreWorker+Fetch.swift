@@ -131,7 +131,7 @@ extension RestoreWorker {
     _ item: RestoreItem, _ bytes: UnsafeRawBufferPointer
   ) throws(TreeError) {
     let parent = try parent(item)
-    let (file, number) = try makeTemporary(item, parent)
+    let (file, number) = try makeWhole(item, parent)
     do throws(PlatformError) {
       if options.isSparse {
         try FileIO.truncate(file.raw, to: Int64(bytes.count))
@@ -140,7 +140,7 @@ extension RestoreWorker {
         try FileIO.write(file.raw, bytes, at: 0)
       }
     } catch {
-      _ = unlinkat(parent, RestoreTemporary.name(number), 0)
+      if let number { _ = unlinkat(parent, RestoreTemporary.name(number), 0) }
       throw .system(error, path: item.path)
     }
     state.count { $0.bytesWritten += Int64(bytes.count) }
@@ -165,7 +165,7 @@ extension RestoreWorker {
     _ batch: RestoreBatch, _ finished: inout [Int], _ table: OpenFileTable
   ) throws(RepositoryError) {
     do throws(PlatformError) { try staged.flush() } catch {
-      try RestoreState.passIfFatal(error)
+      try state.passIfFatal(error, [])
       // Whose bytes they were is not known any more: none of these files is complete.
       for number in Set(finished) { try fail(batch, number, .system(error, path: [])) }
     }

@@ -14,8 +14,6 @@ final class RestoreWorker: @unchecked Sendable {
   let writeBehind: WriteBehind?
   let staged = StagedWriter()
   let buffer = CodecBuffer()
-  private let user = geteuid()
-  private let group = getegid()
 
   init(
     _ repository: Repository, _ index: BlobIndex, options: RestoreOptions, root: TreeRoot,
@@ -67,9 +65,7 @@ final class RestoreWorker: @unchecked Sendable {
     _ item: RestoreItem, _ parent: Int32
   ) throws(TreeError) -> (file: SharedDescriptor, number: UInt64) {
     var number = RestoreTemporary.number(of: item.listing.name(of: item.entry))
-    // Who owns it in the end may read it from the start; its mode is then right at once.
-    let isOwn = item.entry.userID == user && item.entry.groupID == group
-    let mode = 0o600 | (isOwn ? mode_t(item.entry.mode & 0o777) : 0)
+    let mode = writer.modeAtCreation(item.entry)
     for _ in 0..<3 {
       let name = RestoreTemporary.name(number)
       let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
@@ -82,15 +78,34 @@ final class RestoreWorker: @unchecked Sendable {
     throw .system(PlatformError("openat", "", errno: EEXIST), path: item.path)
   }
 
-  /// Gives a complete file its attributes and its name.
+  /// The file of an item that is written in one go: without a name where nothing is in its way and
+  /// that is possible.
+  func makeWhole(
+    _ item: RestoreItem, _ parent: Int32
+  ) throws(TreeError) -> (file: SharedDescriptor, number: UInt64?) {
+    if item.obstacle == .none, let file = writer.makeUnnamed(item.entry, in: parent) {
+      return (file, nil)
+    }
+    let (file, number) = try makeTemporary(item, parent)
+    return (file, number)
+  }
+
+  /// Gives a complete file its attributes and its name; a `number` of nil is one that has none yet.
   func complete(
-    _ item: RestoreItem, _ file: SharedDescriptor, _ number: UInt64, _ parent: Int32
+    _ item: RestoreItem, _ file: SharedDescriptor, _ number: UInt64?, _ parent: Int32
   ) throws(TreeError) {
     let entry = item.entry
     writer.attributes.apply(entry, in: item.listing, to: file.raw) { item.path }
-    try writer.rename(
-      parent, RestoreTemporary.name(number), to: item.listing.cName(of: entry)
-    ) { item.path }
+    let name = item.listing.cName(of: entry)
+    if let number {
+      try writer.rename(parent, RestoreTemporary.name(number), to: name) { item.path }
+    } else {
+      try writer.link(
+        file, parent,
+        temporary: RestoreTemporary.name(RestoreTemporary.number(of: item.listing.name(of: entry))),
+        to: name
+      ) { item.path }
+    }
     writeBehind?.add(file)
     state.count { $0.filesRestored += 1 }
     state.tell(.restored(path: item.path, .regular))
@@ -146,7 +161,7 @@ final class RestoreWorker: @unchecked Sendable {
         return try keepContent(item)
       }
     }
-    let (file, number) = try makeTemporary(item, parent)
+    let (file, number) = try makeWhole(item, parent)
     try complete(item, file, number, parent)
   }
 

@@ -2,12 +2,15 @@ import Glibc
 import Platform
 
 /// Creates, replaces and removes entries below a root. Every new thing is made under a temporary
-/// name in its own directory and renamed to its final one when it is complete. Confined to one
-/// thread.
+/// name in its own directory, or without a name, and gets its final one when it is complete.
+/// Confined to one thread.
 package final class TreeWriter {
   package let root: TreeRoot
   package let directories: DirectoryCache
   package let attributes: AttributeWriter
+  var unnamed = UnnamedFiles()
+  let user = geteuid()
+  let group = getegid()
 
   package init(root: TreeRoot, onProblem: @escaping (_ path: [UInt8], _ message: String) -> Void) {
     self.root = root

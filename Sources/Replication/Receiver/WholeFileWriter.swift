@@ -3,7 +3,8 @@ import FileTree
 import Glibc
 import Platform
 
-/// Writes files that come whole: into a temporary file, with all attributes, renamed when complete.
+/// Writes files that come whole: those that come in one piece without a name, others into a
+/// temporary file, with all attributes, named when complete.
 /// Confined to one lane.
 final class WholeFileWriter {
   private final class Assembly {
@@ -47,15 +48,16 @@ final class WholeFileWriter {
   private func makeTemporary(
     _ file: PendingFile, _ parent: Int32
   ) throws -> (SharedDescriptor, String) {
-    let (_, listing) = try tree(file)
+    let (writer, listing) = try tree(file)
     let name = [UInt8](listing.name(of: file.entry))
     let temporary = PartialName.temporary(for: name)
     let flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
-    var raw = retryingOnInterrupt { openat(parent, temporary, flags, 0o600) }
+    let mode = writer.modeAtCreation(file.entry)
+    var raw = retryingOnInterrupt { openat(parent, temporary, flags, mode) }
     if raw < 0, errno == ELOOP || errno == EISDIR || errno == ENXIO {
       // Somebody's entry of that name: move on to a name that cannot be there.
       let other = TemporaryName.make(SecureRandom.integer())
-      raw = retryingOnInterrupt { openat(parent, other, flags | O_EXCL, 0o600) }
+      raw = retryingOnInterrupt { openat(parent, other, flags | O_EXCL, mode) }
       if raw >= 0 { return (SharedDescriptor(owning: raw), other) }
     }
     guard raw >= 0 else { throw ReplicationError.file(.last("openat"), path: file.path) }
@@ -83,11 +85,17 @@ final class WholeFileWriter {
       throw ReplicationError.violation("\(printable(file.path)) came damaged")
     }
     let parent = try writer.directories.descriptor(of: listing.path)
-    let (descriptor, temporary) = try makeTemporary(file, parent)
+    let descriptor: SharedDescriptor
+    var temporary: String?
+    if let unnamed = writer.makeUnnamed(file.entry, in: parent) {
+      descriptor = unnamed
+    } else {
+      (descriptor, temporary) = try makeTemporary(file, parent)
+    }
     do throws(PlatformError) {
       try FileIO.write(descriptor.raw, bytes, at: 0)
     } catch {
-      _ = unlinkat(parent, temporary, 0)
+      if let temporary { _ = unlinkat(parent, temporary, 0) }
       throw ReplicationError.file(error, path: file.path)
     }
     completion.state.received(literal: Int64(bytes.count), matched: 0)
@@ -166,14 +174,22 @@ final class WholeFileWriter {
   }
 
   private func commit(
-    _ file: PendingFile, _ end: FileEnd, _ descriptor: SharedDescriptor, _ temporary: String,
+    _ file: PendingFile, _ end: FileEnd, _ descriptor: SharedDescriptor, _ temporary: String?,
     _ parent: Int32
   ) throws {
     let (writer, listing) = try tree(file)
     let entry = completion.finalEntry(file, end, tell: builder)
     func path() -> [UInt8] { file.path }
     writer.attributes.apply(entry, in: listing, to: descriptor.raw, path: path)
-    try writer.rename(parent, temporary, to: listing.cName(of: entry), path: path)
+    let name = listing.cName(of: entry)
+    if let temporary {
+      try writer.rename(parent, temporary, to: name, path: path)
+    } else {
+      try writer.link(
+        descriptor, parent,
+        temporary: PartialName.temporary(for: [UInt8](listing.name(of: entry))),
+        to: name, path: path)
+    }
     writeBehind.add(descriptor)
     try completion.done(file, tell: builder)
   }
