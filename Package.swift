@@ -58,11 +58,13 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CPlatform"),
+    .target(name: "CSHA256"),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     // 1: the machine
     swift("Platform", ["CPlatform"]),
-    swift("Cryptography", ["Platform", "COpenSSL", "CXXHash"], settings: wrapperSettings),
+    swift(
+      "Cryptography", ["Platform", "COpenSSL", "CXXHash", "CSHA256"], settings: wrapperSettings),
     swift("Compression", ["Platform", "CZstd"], settings: wrapperSettings),
     swift("Pipelines", ["Platform"]),
 

@@ -9,7 +9,7 @@ import Testing
 @Suite struct UnnamedFileTests {
   private static let temporary = TemporaryName.make(1)
 
-  private struct Bench {
+  private final class Bench {
     let directory: TemporaryDirectory
     let root: Descriptor
     let writer: TreeWriter

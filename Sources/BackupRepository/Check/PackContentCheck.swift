@@ -13,13 +13,13 @@ final class PackContentCheck {
   private let findings: CheckFindings
   private let codec: RepositoryCodec
   private let buffer = CodecBuffer()
-  private var hash: SHA256
+  private var hash: SHA256Lane
 
   init(_ repository: Repository, _ findings: CheckFindings) throws(RepositoryError) {
     self.repository = repository
     self.findings = findings
     codec = try repository.makeCodec()
-    do throws(CryptographyError) { hash = try SHA256() } catch {
+    do throws(CryptographyError) { hash = try SHA256Lane() } catch {
       throw .cryptography(error, what: "a pack")
     }
   }
@@ -37,8 +37,11 @@ final class PackContentCheck {
       findings.error(.pack, id.short, error)
       return
     }
-    let digest = hash.finish()
-    if PackID(digest) != id {
+    let found = withUnsafeTemporaryAllocation(byteCount: SHA256.byteCount, alignment: 8) { digest in
+      hash.finish(into: digest)
+      return PackID(UnsafeRawBufferPointer(digest))
+    }
+    if found != id {
       findings.error(.pack, id.short, "the SHA-256 of its bytes is not its name")
     }
   }
@@ -90,27 +93,53 @@ final class PackContentCheck {
         return position
       }
       let bytes = try read(id, position..<end)
-      hash.update(bytes)
-      for blob in blobs[next..<last] {
-        let start = Int(Int64(blob.offset) - position)
-        open(
-          blob, id,
-          UnsafeRawBufferPointer(rebasing: bytes[start..<start + Int(blob.sealedLength)]))
-      }
+      open(blobs[next..<last], id, bytes)
       position = end
       next = last
     }
     return position
   }
 
-  private func open(_ blob: PackedBlob, _ pack: PackID, _ sealed: UnsafeRawBufferPointer) {
-    do throws(RepositoryError) {
-      _ = try codec.openBlob(sealed, plaintextLength: blob.plaintextLength, blob.blob)
-    } catch {
-      findings.error(
-        blob.blob.type == .tree ? .tree : .data, blob.blob.id.short,
-        "\(error.message) (pack \(pack.short), byte \(blob.offset))")
+  /// Opens blobs that fill `bytes`, one behind the other, and adds the bytes to the pack's hash.
+  private func open(
+    _ blobs: ArraySlice<PackedBlob>, _ pack: PackID, _ bytes: UnsafeRawBufferPointer
+  ) {
+    var position = 0
+    var next = blobs.startIndex
+    while next < blobs.endIndex {
+      let blob = sealed(blobs[next], bytes, position)
+      let isPair = next + 1 < blobs.endIndex && blob.isSmall
+      let second = isPair ? sealed(blobs[next + 1], bytes, position + blob.bytes.count) : nil
+      if let second, second.isSmall {
+        let count = blob.bytes.count + second.bytes.count
+        hash.update(UnsafeRawBufferPointer(rebasing: bytes[position..<position + count]))
+        let outcomes = codec.openPair(blob, second)
+        tell(outcomes.0, blobs[next], pack)
+        tell(outcomes.1, blobs[next + 1], pack)
+        position += count
+        next += 2
+      } else {
+        tell(codec.open(blob, addingTo: &hash), blobs[next], pack)
+        position += blob.bytes.count
+        next += 1
+      }
     }
+  }
+
+  private func sealed(
+    _ blob: PackedBlob, _ bytes: UnsafeRawBufferPointer, _ position: Int
+  ) -> SealedBlob {
+    let range = position..<position + Int(blob.sealedLength)
+    return SealedBlob(
+      bytes: UnsafeRawBufferPointer(rebasing: bytes[range]), plaintextLength: blob.plaintextLength,
+      handle: blob.blob)
+  }
+
+  private func tell(_ outcome: RepositoryCodec.Opened, _ blob: PackedBlob, _ pack: PackID) {
+    guard case .failure(let error) = outcome else { return }
+    findings.error(
+      blob.blob.type == .tree ? .tree : .data, blob.blob.id.short,
+      "\(error.message) (pack \(pack.short), byte \(blob.offset))")
   }
 
   /// Reads what stands behind the blobs: the header and its length.

@@ -33,10 +33,15 @@ package final class RepositoryCodec {
   let version: RepositoryVersion
   private let sealer: Sealer
   private let compressor: BlobCompressor
-  private let decompressor: BlobDecompressor
+  let decompressor: BlobDecompressor
   private var hash: SHA256
-  private var opened = CodecBuffer()
-  private var expanded = CodecBuffer()
+  let opened = CodecBuffer()
+  let expanded = CodecBuffer()
+  /// For the second of two blobs that are opened together.
+  let openedSecond = CodecBuffer()
+  let expandedSecond = CodecBuffer()
+  var lane: SHA256Lane
+  var laneSecond: SHA256Lane
 
   init(
     key: SealingKey, version: RepositoryVersion, compression: CompressionMode
@@ -45,6 +50,8 @@ package final class RepositoryCodec {
     do throws(CryptographyError) {
       sealer = try Sealer(key)
       hash = try SHA256()
+      lane = try SHA256Lane()
+      laneSecond = try SHA256Lane()
     } catch {
       throw .cryptography(error, what: "the repository's contents")
     }
@@ -97,6 +104,12 @@ package final class RepositoryCodec {
   /// Opens a sealed part; what is given back is valid until the next call.
   func open(
     _ sealed: UnsafeRawBufferPointer, _ part: RepositoryPart
+  ) throws(RepositoryError) -> UnsafeRawBufferPointer {
+    try open(sealed, part, into: opened)
+  }
+
+  func open(
+    _ sealed: UnsafeRawBufferPointer, _ part: RepositoryPart, into opened: CodecBuffer
   ) throws(RepositoryError) -> UnsafeRawBufferPointer {
     guard sealed.count >= Sealer.overheadByteCount else {
       throw .corrupt(part, place: "", reason: "it has only \(sealed.count) bytes")
@@ -154,42 +167,6 @@ package final class RepositoryCodec {
     let target = opened.reserve(content.count + Sealer.overheadByteCount)
     try seal(content, into: target)
     return (UnsafeRawBufferPointer(target), length)
-  }
-
-  /// Opens a sealed blob, checks length and identifier; valid until the next call.
-  /// - Throws: `RepositoryError.corrupt` with the blob as its place.
-  package func openBlob(
-    _ sealed: UnsafeRawBufferPointer, plaintextLength: UInt32, _ handle: BlobHandle
-  ) throws(RepositoryError) -> UnsafeRawBufferPointer {
-    let part: RepositoryPart = handle.type == .tree ? .tree : .data
-    do throws(RepositoryError) {
-      let content = try open(sealed, part)
-      let plaintext =
-        plaintextLength == 0 ? content : try expand(content, to: Int(plaintextLength), part)
-      guard identifier(of: plaintext, BlobID.self) == handle.id else {
-        throw .corrupt(part, place: "", reason: "its contents have another SHA-256")
-      }
-      return plaintext
-    } catch {
-      throw error.located(at: handle.id.short)
-    }
-  }
-
-  private func expand(
-    _ frame: UnsafeRawBufferPointer, to count: Int, _ part: RepositoryPart
-  ) throws(RepositoryError) -> UnsafeRawBufferPointer {
-    guard count <= RepositoryLimits.blobByteCountMax else {
-      throw .corrupt(part, place: "", reason: "it announces \(count) bytes")
-    }
-    let target = expanded.reserve(count)
-    let got: Int
-    do throws(CompressionError) { got = try decompressor.decompress(frame, into: target) } catch {
-      throw .corrupt(part, place: "", reason: error.message)
-    }
-    guard got == count else {
-      throw .corrupt(part, place: "", reason: "\(got) bytes instead of \(count)")
-    }
-    return UnsafeRawBufferPointer(target)
   }
 }
 

@@ -4,33 +4,78 @@ import ObjectStorage
 import Platform
 
 extension RestoreWorker {
+  /// A blob that was read, and the pieces of files that it is.
+  private struct Group {
+    let numbers: ArraySlice<UInt32>
+    let piece: RestorePiece
+    /// nil when it could not be read.
+    let sealed: SealedBlob?
+  }
+
   /// Reads a part of a pack, opens its blobs and writes them to their places.
   func fetch(
     _ unit: ReadUnit, _ order: [UInt32], _ batch: RestoreBatch, _ table: OpenFileTable
   ) throws(RepositoryError) {
     let memory = buffer.reserve(unit.byteCount)
     let count = try read(unit, batch, into: memory)
+    let bytes = UnsafeRawBufferPointer(rebasing: memory[..<count])
     var place = unit.places.lowerBound
     var finished: [Int] = []
+    // A small blob that waits for the next one: two are opened together.
+    var waiting: (group: Group, sealed: SealedBlob)?
     while place < unit.places.upperBound {
-      let first = batch.pieces[Int(order[place])]
-      var end = place + 1
-      while end < unit.places.upperBound, isSame(batch.pieces[Int(order[end])], first) { end += 1 }
-      let numbers = order[place..<end]
-      place = end
-      guard numbers.contains(where: { !hasFailed(batch, $0) }) else { continue }
-      let start = Int(Int64(first.offset) - unit.offset)
-      let stop = start + Int(first.sealedLength)
-      let sealed = stop <= count ? UnsafeRawBufferPointer(rebasing: memory[start..<stop]) : nil
-      do throws(RepositoryError) {
-        let plaintext = try open(first, sealed)
-        for number in numbers { try write(Int(number), plaintext, batch, table, &finished) }
-      } catch {
-        guard error.isDamage else { throw error }
-        for number in numbers { lose(batch, number, error) }
+      let group = nextGroup(&place, unit, order, batch, bytes)
+      guard group.numbers.contains(where: { !hasFailed(batch, $0) }) else { continue }
+      guard let sealed = group.sealed, sealed.isSmall else {
+        try restore(group, group.sealed.map { codec.open($0) }, batch, table, &finished)
+        continue
       }
+      guard let first = waiting else {
+        waiting = (group, sealed)
+        continue
+      }
+      waiting = nil
+      let outcomes = codec.openPair(first.sealed, sealed)
+      try restore(first.group, outcomes.0, batch, table, &finished)
+      try restore(group, outcomes.1, batch, table, &finished)
+    }
+    if let waiting {
+      try restore(waiting.group, codec.open(waiting.sealed), batch, table, &finished)
     }
     try flush(batch, &finished, table)
+  }
+
+  /// The pieces from `place` on that are one blob.
+  private func nextGroup(
+    _ place: inout Int, _ unit: ReadUnit, _ order: [UInt32], _ batch: RestoreBatch,
+    _ bytes: UnsafeRawBufferPointer
+  ) -> Group {
+    let first = batch.pieces[Int(order[place])]
+    var end = place + 1
+    while end < unit.places.upperBound, isSame(batch.pieces[Int(order[end])], first) { end += 1 }
+    defer { place = end }
+    let start = Int(Int64(first.offset) - unit.offset)
+    let stop = start + Int(first.sealedLength)
+    let sealed =
+      stop <= bytes.count
+      ? SealedBlob(
+        bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<stop]),
+        plaintextLength: first.plaintextLength, handle: BlobHandle(.data, first.id)) : nil
+    return Group(numbers: order[place..<end], piece: first, sealed: sealed)
+  }
+
+  /// Writes a blob that was opened to all its places; one that was not is looked for elsewhere.
+  private func restore(
+    _ group: Group, _ opened: RepositoryCodec.Opened?, _ batch: RestoreBatch,
+    _ table: OpenFileTable, _ finished: inout [Int]
+  ) throws(RepositoryError) {
+    do throws(RepositoryError) {
+      let plaintext = try content(of: group.piece, opened)
+      for number in group.numbers { try write(Int(number), plaintext, batch, table, &finished) }
+    } catch {
+      guard error.isDamage else { throw error }
+      for number in group.numbers { lose(batch, number, error) }
+    }
   }
 
   private func isSame(_ a: RestorePiece, _ b: RestorePiece) -> Bool {
@@ -62,17 +107,15 @@ extension RestoreWorker {
   }
 
   /// The content of a blob; when the first copy is damaged, of any other.
-  private func open(
-    _ piece: RestorePiece, _ sealed: UnsafeRawBufferPointer?
+  private func content(
+    of piece: RestorePiece, _ opened: RepositoryCodec.Opened?
   ) throws(RepositoryError) -> UnsafeRawBufferPointer {
-    let handle = BlobHandle(.data, piece.id)
-    if let sealed {
-      do throws(RepositoryError) {
-        return try codec.openBlob(sealed, plaintextLength: piece.plaintextLength, handle)
-      } catch {
-        guard error.isDamage else { throw error }
-      }
+    switch opened {
+    case .success(let content): return content
+    case .failure(let error): guard error.isDamage else { throw error }
+    case nil: break
     }
+    let handle = BlobHandle(.data, piece.id)
     let content = try reader.read(handle)
     guard content.count == piece.byteCount else {
       throw .corrupt(.data, place: piece.id.short, reason: "its copies differ in length")

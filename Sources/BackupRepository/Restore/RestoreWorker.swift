@@ -95,11 +95,12 @@ final class RestoreWorker: @unchecked Sendable {
     _ item: RestoreItem, _ file: SharedDescriptor, _ number: UInt64?, _ parent: Int32
   ) throws(TreeError) {
     let entry = item.entry
-    writer.attributes.apply(entry, in: item.listing, to: file.raw) { item.path }
     let name = item.listing.cName(of: entry)
     if let number {
+      writer.attributes.apply(entry, in: item.listing, to: file.raw) { item.path }
       try writer.rename(parent, RestoreTemporary.name(number), to: name) { item.path }
     } else {
+      writer.applyToUnnamed(entry, in: item.listing, file) { item.path }
       try writer.link(
         file, parent,
         temporary: RestoreTemporary.name(RestoreTemporary.number(of: item.listing.name(of: entry))),

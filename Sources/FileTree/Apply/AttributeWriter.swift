@@ -31,10 +31,12 @@ package final class AttributeWriter {
     case name(directory: Int32, UnsafePointer<CChar>, procPath: UnsafePointer<CChar>)
   }
 
-  /// Sets all attributes of an open regular file, usually one that was just made.
+  /// Sets all attributes of an open regular file, usually one that was just made. True when it had
+  /// them already, but for the time.
+  @discardableResult
   package func apply(
     _ entry: Entry, in listing: DirectoryListing, to descriptor: Int32, path: () -> [UInt8]
-  ) {
+  ) -> Bool {
     var status = stat()
     // A new one often has the right owner already; a directory with setgid gives it its own group.
     let isKnown = fstat(descriptor, &status) == 0
@@ -44,10 +46,12 @@ package final class AttributeWriter {
       listing.bytes(entry.attributes).isEmpty
     {
       // Made with the right mode, and nothing inherited.
-      return setTime(entry, descriptor, path)
+      setTime(entry, descriptor, path)
+      return true
     }
     setModeAndAttributes(entry, in: listing, .descriptor(descriptor), path)
     setTime(entry, descriptor, path)
+    return false
   }
 
   private func hasNoAttributes(_ descriptor: Int32) -> Bool {

@@ -9,6 +9,9 @@ package final class TreeWriter {
   package let directories: DirectoryCache
   package let attributes: AttributeWriter
   var unnamed = UnnamedFiles()
+  /// Where the last file of ``makeUnnamed(_:in:)`` had its attributes from the start, and its mode:
+  /// nothing is inherited from that directory.
+  var plain: (listing: DirectoryListing, mode: UInt16)?
   let user = geteuid()
   let group = getegid()
 

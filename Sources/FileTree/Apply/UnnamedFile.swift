@@ -71,6 +71,20 @@ extension TreeWriter {
     unnamed.make(in: parent, mode: modeAtCreation(entry))
   }
 
+  /// Sets the attributes of a file of ``makeUnnamed(_:in:)``. What the file before it in the same
+  /// directory had from the start, this one has as well.
+  package func applyToUnnamed(
+    _ entry: Entry, in listing: DirectoryListing, _ file: SharedDescriptor, path: () -> [UInt8]
+  ) {
+    if let plain, plain.listing === listing, plain.mode == entry.mode, entry.userID == user,
+      entry.groupID == group, listing.bytes(entry.attributes).isEmpty
+    {
+      return attributes.setTime(entry, file.raw, path)
+    }
+    let hadAll = attributes.apply(entry, in: listing, to: file.raw, path: path)
+    plain = hadAll ? (listing, entry.mode) : nil
+  }
+
   /// Gives a complete file of ``makeUnnamed(_:in:)`` its name. Something else that has the name is
   /// replaced, by way of the temporary name.
   package func link(

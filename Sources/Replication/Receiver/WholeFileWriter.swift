@@ -180,11 +180,12 @@ final class WholeFileWriter {
     let (writer, listing) = try tree(file)
     let entry = completion.finalEntry(file, end, tell: builder)
     func path() -> [UInt8] { file.path }
-    writer.attributes.apply(entry, in: listing, to: descriptor.raw, path: path)
     let name = listing.cName(of: entry)
     if let temporary {
+      writer.attributes.apply(entry, in: listing, to: descriptor.raw, path: path)
       try writer.rename(parent, temporary, to: name, path: path)
     } else {
+      writer.applyToUnnamed(entry, in: listing, descriptor, path: path)
       try writer.link(
         descriptor, parent,
         temporary: PartialName.temporary(for: [UInt8](listing.name(of: entry))),
