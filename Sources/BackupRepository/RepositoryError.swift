@@ -108,7 +108,7 @@ package enum RepositoryError: DroverError {
     case .store: "the store of the repository failed"
     case .cryptography(_, let what): "\(what) cannot be opened or sealed"
     case .compression(_, let what): "\(what) cannot be compressed or decompressed"
-    case .platform: "a system call failed"
+    case .platform(let error): error.message
     case .other(let error): error.message
     }
   }
@@ -141,7 +141,6 @@ package enum RepositoryError: DroverError {
     case .other(let error): error.cause
     case .cryptography(let error, _): error
     case .compression(let error, _): error
-    case .platform(let error): error
     default: nil
     }
   }
