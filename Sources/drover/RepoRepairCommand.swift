@@ -35,7 +35,7 @@ struct RepoUnlockCommand: ParsableCommand {
 struct RepoRepairCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "repair", abstract: "Repair a part of the repository.",
-    subcommands: [Index.self])
+    subcommands: [Index.self, Packs.self])
 
   /// `drover repo repair index`: an index that fits the packs.
   struct Index: ParsableCommand {

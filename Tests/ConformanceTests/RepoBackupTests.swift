@@ -201,6 +201,45 @@ import Testing
     #expect(try bench.drover(["check", "--read-data-subset", "3/2"]).status == 1)
   }
 
+  @Test func whatIsReadableOfADamagedPackIsSaved() throws {
+    let bench = try RepoBench()
+    try bench.droverChecked(["init"])
+    for name in 0..<20 { try RepoBench.write("\(bench.source)/small-\(name)", "content \(name)") }
+    try bench.droverChecked(["backup", bench.source])
+    let index = try JSONValue(
+      parsing: Array(
+        try bench.restic([
+          "cat", "index",
+          String(try bench.restic(["list", "index"]).outputText.prefix(64)),
+        ]).outputText.utf8))
+    // The pack of data, and its first blob.
+    let packs = try #require(index["packs"]?.arrayValue)
+    let pack = try #require(
+      packs.first { $0["blobs"]?.arrayValue?.first?["type"] == .string("data") })
+    let id = try #require(pack["id"]?.stringValue)
+    let blobCount = try #require(pack["blobs"]?.arrayValue).count
+    let path = Array("\(bench.repository)/data/\(id.prefix(2))/\(id)".utf8)
+    try ByteFiles.setMode(path, 0o600)
+    let damaged = try ByteFiles.read(path)[20] ^ 1
+    try ByteFiles.overwrite(path, [damaged], at: 20)
+    let before = try ByteFiles.read(path)
+    #expect(try bench.drover(["check", "--read-data"]).status == 1)
+    let result = try runChecked(
+      "sh",
+      [
+        "-c", "cd \"$1\" && exec \"$2\" repo repair packs --json \"$3\"", "sh",
+        bench.directory.path,
+        DroverBinary.path, String(id.prefix(10)),
+      ], environment: bench.environment)
+    let summary = try #require(try RepoBench.lines(result.output).last)
+    #expect(summary["blobs_saved"]?.integerValue == Int64(blobCount - 1))
+    #expect(summary["blobs_lost"]?.arrayValue?.count == 1)
+    #expect(try ByteFiles.read(Array(bench.directory.path("pack-\(id)").utf8)) == before)
+    // A new backup stores again what was lost, also of a file that has not changed.
+    try bench.droverChecked(["backup", "--force", bench.source])
+    try bench.restic(["check", "--read-data"])
+  }
+
   // MARK: Locks
 
   @Test func aLiveLockIsEleven() throws {

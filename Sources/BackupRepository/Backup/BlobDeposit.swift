@@ -1,4 +1,5 @@
 import Compression
+import Cryptography
 import Platform
 
 /// Stores blobs that the repository does not have. Shared by all threads of a backup.
@@ -35,14 +36,16 @@ final class BlobDeposit: Sendable {
     // Trees are compressed always: restic's prune rewrites packs that hold others.
     let isCompressed =
       isTree || (compressesData && !Compressibility.looksIncompressible(bytes))
-    let blob = try codec.sealBlob(bytes, isCompressed: isCompressed, keepsLongerFrame: isTree)
-    try writer?.add(handle, blob.sealed, plaintextLength: blob.plaintextLength)
+    let blob = try codec.compressed(bytes, isCompressed: isCompressed, keepsLongerFrame: isTree)
+    try writer?.add(
+      sealing: blob.content, by: codec, handle, plaintextLength: blob.plaintextLength)
     let entryByteCount =
       blob.plaintextLength == 0
       ? PackHeader.entryByteCount : PackHeader.compressedEntryByteCount
     if isTree { tally.summary.treeBlobs += 1 } else { tally.summary.dataBlobs += 1 }
     tally.summary.dataAdded += UInt64(bytes.count)
-    tally.summary.dataAddedPacked += UInt64(blob.sealed.count + entryByteCount)
+    tally.summary.dataAddedPacked += UInt64(
+      blob.content.count + Sealer.overheadByteCount + entryByteCount)
     return id
   }
 }

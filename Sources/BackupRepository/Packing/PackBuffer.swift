@@ -1,3 +1,4 @@
+import Cryptography
 import Platform
 
 /// A pack that is being filled in memory: sealed blobs one behind the other.
@@ -38,12 +39,31 @@ final class PackBuffer: @unchecked Sendable {
   }
 
   func append(_ handle: BlobHandle, _ sealed: UnsafeRawBufferPointer, plaintextLength: UInt32) {
+    room(sealed.count).copyMemory(from: sealed)
+    close(handle, byteCount: sealed.count, plaintextLength)
+  }
+
+  /// Seals a blob right into the pack.
+  func append(
+    sealing content: UnsafeRawBufferPointer, by codec: RepositoryCodec, _ handle: BlobHandle,
+    plaintextLength: UInt32
+  ) throws(RepositoryError) {
+    let byteCount = content.count + Sealer.overheadByteCount
+    try codec.seal(content, into: room(byteCount))
+    close(handle, byteCount: byteCount, plaintextLength)
+  }
+
+  private func room(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(rebasing: memory[count..<count + byteCount])
+  }
+
+  /// The bytes of the next blob are in the pack.
+  private func close(_ handle: BlobHandle, byteCount: Int, _ plaintextLength: UInt32) {
     entries.append(
       PackEntry(
-        handle, offset: UInt32(count), sealedLength: UInt32(sealed.count),
+        handle, offset: UInt32(count), sealedLength: UInt32(byteCount),
         plaintextLength: plaintextLength))
-    UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: sealed)
-    count += sealed.count
+    count += byteCount
   }
 
   /// Takes all blobs of another pack.

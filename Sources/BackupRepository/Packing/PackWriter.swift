@@ -1,3 +1,4 @@
+import Cryptography
 import ObjectStorage
 import Pipelines
 package import Platform
@@ -65,10 +66,9 @@ package final class PackWriter: @unchecked Sendable {
     let threadCount = max(1, min(repository.store.connectionsMax, PackWriter.storingCountMax))
     // The last blob may go beyond the size by nearly as much again; the header comes on top.
     let capacity = 2 * sizeBytes + (1 << 20)
-    // One thread less than there are: whoever fills packs faster than the store takes them waits
-    // a little sooner, and a pack's memory is saved.
-    let countMax = PackWriter.openCount + max(1, threadCount - 1)
-    pools = BlobType.allCases.map { PackBufferPool($0, capacity: capacity, countMax: countMax) }
+    pools = BlobType.allCases.map {
+      PackBufferPool($0, capacity: capacity, countMax: PackWriter.openCount + threadCount)
+    }
     for _ in 0..<threadCount {
       threads.append(Thread("pack store") { [self] in storePacks() })
     }
@@ -81,23 +81,43 @@ package final class PackWriter: @unchecked Sendable {
   package func add(
     _ handle: BlobHandle, _ sealed: UnsafeRawBufferPointer, plaintextLength: UInt32
   ) throws(RepositoryError) {
-    if sealed.count >= sizeBytes {
-      let pack = PackBuffer(handle.type, capacity: sealed.count + 4096, isPooled: false)
+    try add(handle.type, byteCount: sealed.count) { (pack) throws(RepositoryError) in
       pack.append(handle, sealed, plaintextLength: plaintextLength)
+    }
+  }
+
+  /// Seals a blob into a pack; blocks while the store cannot keep up.
+  /// - Throws: what storing an earlier pack has met.
+  func add(
+    sealing content: UnsafeRawBufferPointer, by codec: RepositoryCodec, _ handle: BlobHandle,
+    plaintextLength: UInt32
+  ) throws(RepositoryError) {
+    let byteCount = content.count + Sealer.overheadByteCount
+    try add(handle.type, byteCount: byteCount) { (pack) throws(RepositoryError) in
+      try pack.append(sealing: content, by: codec, handle, plaintextLength: plaintextLength)
+    }
+  }
+
+  private func add(
+    _ type: BlobType, byteCount: Int, _ append: (PackBuffer) throws(RepositoryError) -> Void
+  ) throws(RepositoryError) {
+    if byteCount >= sizeBytes {
+      let pack = PackBuffer(type, capacity: byteCount + 4096, isPooled: false)
+      try append(pack)
       return try store(pack)
     }
     let number = Int(truncatingIfNeeded: SecureRandom.integer() as UInt64) & 1
-    let slot = slots[Int(handle.type.rawValue)][number]
+    let slot = slots[Int(type.rawValue)][number]
     try slot.lock.withLock { () throws(RepositoryError) in
       // What is full goes to the storing threads before a new buffer is waited for: its memory may
       // be the next one.
-      if let pack = slot.pack, !pack.hasRoom(for: sealed.count) {
+      if let pack = slot.pack, !pack.hasRoom(for: byteCount) {
         slot.pack = nil
         try store(pack)
       }
-      if slot.pack == nil { slot.pack = try emptyPack(handle.type) }
+      if slot.pack == nil { slot.pack = try emptyPack(type) }
       guard let pack = slot.pack else { return }
-      pack.append(handle, sealed, plaintextLength: plaintextLength)
+      try append(pack)
       guard pack.count >= sizeBytes else { return }
       slot.pack = nil
       try store(pack)

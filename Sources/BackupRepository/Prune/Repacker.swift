@@ -236,9 +236,10 @@ final class Repacker: Sendable {
     if isSound, let sealed, !mustCompress(blob) {
       return try writer.add(blob.handle, sealed, plaintextLength: blob.plaintextLength)
     }
-    let new = try worker.sealing.sealBlob(
+    let new = try worker.sealing.compressed(
       plaintext, isCompressed: blob.handle.type == .tree || repository.compression != .off)
-    try writer.add(blob.handle, new.sealed, plaintextLength: new.plaintextLength)
+    try writer.add(
+      sealing: new.content, by: worker.sealing, blob.handle, plaintextLength: new.plaintextLength)
   }
 
   private func mustCompress(_ blob: Blob) -> Bool {

@@ -93,9 +93,10 @@ package struct RepairPacks {
       report.lostBlobs.append(entry.handle)
       return
     }
-    let blob = try codec.sealBlob(
+    let blob = try codec.compressed(
       plaintext, isCompressed: entry.handle.type == .tree || repository.compression != .off)
-    try writer.add(entry.handle, blob.sealed, plaintextLength: blob.plaintextLength)
+    try writer.add(
+      sealing: blob.content, by: codec, entry.handle, plaintextLength: blob.plaintextLength)
     report.savedBlobCount += 1
   }
 

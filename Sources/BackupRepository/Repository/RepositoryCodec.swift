@@ -147,6 +147,18 @@ package final class RepositoryCodec {
   package func sealBlob(
     _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool, keepsLongerFrame: Bool = false
   ) throws(RepositoryError) -> (sealed: UnsafeRawBufferPointer, plaintextLength: UInt32) {
+    let (content, length) = try compressed(
+      plaintext, isCompressed: isCompressed, keepsLongerFrame: keepsLongerFrame)
+    let target = opened.reserve(content.count + Sealer.overheadByteCount)
+    try seal(content, into: target)
+    return (UnsafeRawBufferPointer(target), length)
+  }
+
+  /// What is sealed of a blob: a frame where that helps, else the blob itself; valid until the next
+  /// call. The rest is as with ``sealBlob(_:isCompressed:keepsLongerFrame:)``.
+  func compressed(
+    _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool, keepsLongerFrame: Bool = false
+  ) throws(RepositoryError) -> (content: UnsafeRawBufferPointer, plaintextLength: UInt32) {
     guard plaintext.count <= Int(UInt32.max) - Sealer.overheadByteCount else {
       throw .tooLarge(what: "a blob of \(plaintext.count) bytes", limit: Int(UInt32.max))
     }
@@ -164,9 +176,7 @@ package final class RepositoryCodec {
         throw .compression(error, what: "a blob")
       }
     }
-    let target = opened.reserve(content.count + Sealer.overheadByteCount)
-    try seal(content, into: target)
-    return (UnsafeRawBufferPointer(target), length)
+    return (content, length)
   }
 }
 
