@@ -16,6 +16,7 @@ package enum HTTPFault: Sendable, Equatable {
 
   /// Where in a request. Counted are bytes of the body as they stand on the wire, chunk lines
   /// included; a body that is shorter is spoiled just before its end, and an empty one before it.
+  /// (An answer without a length that is shorter is not spoiled.)
   package enum Point: Sendable, Equatable {
     /// The client has sent the head, the server has seen nothing.
     case beforeRequest

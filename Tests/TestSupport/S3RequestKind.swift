@@ -8,7 +8,7 @@ package enum S3RequestKind: String, Sendable, CaseIterable {
   case other
 
   /// `target` is the path with the query; `copies` when the request names a source to copy.
-  init(method: String, target: String, copies: Bool) {
+  package init(method: String, target: String, copies: Bool) {
     let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     let path = parts[0].drop { $0 == "/" }
     let names = Set(

@@ -6,6 +6,15 @@ package struct ServerEndpoint: Sendable, Equatable {
   package var secretKey: String
   package var region: String
 
+  package init(
+    port: UInt16, accessKey: String, secretKey: String, region: String = "us-east-1"
+  ) {
+    self.port = port
+    self.accessKey = accessKey
+    self.secretKey = secretKey
+    self.region = region
+  }
+
   /// Buckets are the first part of the path below it.
   package var url: String { "http://127.0.0.1:\(port)" }
 

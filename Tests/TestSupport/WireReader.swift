@@ -91,6 +91,8 @@ final class WireReader: @unchecked Sendable {
   let connection: SharedDescriptor
   private var buffer: [UInt8] = []
   private var start = 0
+  /// The error number of the read that ended the connection; 0 for a clean end.
+  private(set) var readError: Int32 = 0
   private var scratch = [UInt8](repeating: 0, count: 64 << 10)
 
   init(_ connection: SharedDescriptor) { self.connection = connection }
@@ -196,7 +198,10 @@ final class WireReader: @unchecked Sendable {
     let count = retryingOnInterrupt {
       scratch.withUnsafeMutableBytes { Glibc.read(connection.raw, $0.baseAddress, $0.count) }
     }
-    guard count > 0 else { return false }
+    guard count > 0 else {
+      readError = count < 0 ? Glibc.errno : 0
+      return false
+    }
     buffer.removeFirst(start)
     start = 0
     buffer.append(contentsOf: scratch[..<count])
