@@ -99,10 +99,9 @@ final class FaultConnection: @unchecked Sendable {
         continue
       }
       let framing = answer.responseFraming(method: head.method)
-      guard meet(gate.atResponse(isEmpty: framing.isEmpty)),
-        sendAll(answer.bytes[...], to: client.connection)
-      else { return .failed }
+      guard meet(gate.atResponse(isEmpty: framing.isEmpty)) else { return .failed }
       state.answered(admission, status: answer.status)
+      guard sendAll(answer.bytes[...], to: client.connection) else { return .failed }
       let outcome = spoil(framing, server, at: gate.responseBodyLimit(framing), gate) { piece in
         state.passed(responseBytes: piece.count)
         return sendAll(piece, to: client.connection)

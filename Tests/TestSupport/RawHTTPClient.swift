@@ -26,6 +26,7 @@ package final class RawHTTPClient {
 
   private let connection: SharedDescriptor
   private let reader: WireReader
+  private var wasReset = false
 
   package init(port: UInt16) throws {
     guard let connection = connectToLoopback(port: port) else {
@@ -41,18 +42,17 @@ package final class RawHTTPClient {
   }
 
   /// Sends bytes; a connection that has ended shows in the answer.
-  package func send(_ bytes: [UInt8]) { _ = sendAll(bytes[...], to: connection) }
+  package func send(_ bytes: [UInt8]) {
+    // The first call after a reset is told of it, be it one that sends, and no other.
+    if !sendAll(bytes[...], to: connection) { wasReset = wasReset || Glibc.errno == ECONNRESET }
+  }
   package func send(_ text: String) { send(Array(text.utf8)) }
 
   /// Waits for one answer to a request of `method`.
   package func receive(
     method: String = "GET", timeoutSeconds: Double = 60
   ) -> Answer {
-    var time = timeval(
-      tv_sec: Int(timeoutSeconds),
-      tv_usec: Int(timeoutSeconds.truncatingRemainder(dividingBy: 1) * 1e6))
-    setsockopt(
-      connection.raw, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+    setTimeout(timeoutSeconds)
     guard let head = reader.readHead() else { return Answer(ending: ending) }
     var answer = Answer(head: head, ending: .complete)
     let framing = head.responseFraming(method: method)
@@ -65,6 +65,16 @@ package final class RawHTTPClient {
     return answer
   }
 
+  /// The next bytes, for what comes after a silence in a body; fewer when no more come.
+  package func receiveBytes(_ count: Int, timeoutSeconds: Double = 60) -> [UInt8] {
+    setTimeout(timeoutSeconds)
+    var result: [UInt8] = []
+    while result.count < count, let piece = reader.readSome(count - result.count) {
+      result += piece
+    }
+    return result
+  }
+
   /// One request without a body.
   package func get(_ target: String, method: String = "GET", timeoutSeconds: Double = 60) -> Answer
   {
@@ -72,9 +82,17 @@ package final class RawHTTPClient {
     return receive(method: method, timeoutSeconds: timeoutSeconds)
   }
 
+  private func setTimeout(_ timeoutSeconds: Double) {
+    var time = timeval(
+      tv_sec: Int(timeoutSeconds),
+      tv_usec: Int(timeoutSeconds.truncatingRemainder(dividingBy: 1) * 1e6))
+    setsockopt(
+      connection.raw, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+  }
+
   private var ending: Answer.Ending {
     switch reader.readError {
-    case 0: .cutShort
+    case 0: wasReset ? .reset : .cutShort
     case EAGAIN: .silence
     default: .reset
     }

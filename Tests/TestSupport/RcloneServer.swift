@@ -5,6 +5,8 @@ import Platform
 ///
 /// Fast, but not strict: it stores what was damaged on the way, and forgets the user metadata of
 /// objects when it is stopped. What a strict store refuses is asked of ``SwiftServer``.
+/// When several objects arrive at once in a folder that is not there yet, it may answer one with
+/// status 500; so a test counts what was done, not what was tried.
 package final class RcloneServer: BucketServer, @unchecked Sendable {
   package let endpoint: ServerEndpoint
   /// Each directory in it is a bucket, each file below an object.
@@ -31,6 +33,9 @@ package final class RcloneServer: BucketServer, @unchecked Sendable {
 
   /// The server's process.
   package var processID: pid_t { lock.withLock { child.processID } }
+
+  /// What the server complained about since it was last started; for the message of a failed test.
+  package var log: String { lock.withLock { String(child.errorOutput.text.suffix(4000)) } }
 
   package func makeBucket(_ name: String) throws {
     let path = "\(dataDirectory)/\(name)"
