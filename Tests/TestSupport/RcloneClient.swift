@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 
 /// Real rclone as a client of one server, with a configuration of its own.
@@ -43,7 +44,17 @@ package final class RcloneClient: Sendable {
   package func run(
     _ arguments: [String], timeoutSeconds: Double = 600
   ) throws -> ProcessResult {
-    try runProcess("env", environmentArguments + arguments, timeoutSeconds: timeoutSeconds)
+    let child = try start(arguments)
+    child.closeInput()
+    guard let status = child.wait(timeoutSeconds: timeoutSeconds) else {
+      child.kill(SIGKILL)
+      throw TestFailure(
+        "rclone \(arguments.joined(separator: " ")) still ran after \(timeoutSeconds) s: "
+          + child.errorOutput.text)
+    }
+    return ProcessResult(
+      status: status, output: child.output.bytesToEnd(timeoutSeconds: 10),
+      errorOutput: child.errorOutput.bytesToEnd(timeoutSeconds: 10))
   }
 
   /// Runs `rclone ARGUMENTS…`, which has to succeed.
@@ -58,9 +69,9 @@ package final class RcloneClient: Sendable {
     return result
   }
 
-  /// Starts `rclone ARGUMENTS…` in the background.
+  /// Starts `rclone ARGUMENTS…` in the background; it ends with the test process at the latest.
   package func start(_ arguments: [String]) throws -> ChildProcess {
-    try ChildProcess("env", environmentArguments + arguments)
+    try startLastingChild("env", environmentArguments + arguments)
   }
 
   private var environmentArguments: [String] {
