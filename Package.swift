@@ -157,6 +157,9 @@ let package = Package(
     .testTarget(
       name: "ConformanceTests", dependencies: ["TestSupport", "Platform"],
       swiftSettings: testSettings),
+    .testTarget(
+      name: "TestSupportTests", dependencies: ["TestSupport", "Platform"],
+      swiftSettings: testSettings),
     .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
   ]
 )
