@@ -75,6 +75,7 @@ let package = Package(
     swift("Transport", ["Platform", "Pipelines", "COpenSSL"], settings: wrapperSettings),
     swift("Chunking", ["Platform", "Pipelines"]),
     swift("ObjectStorage", ["Platform", "Pipelines", "Cryptography"]),
+    swift("Remotes", ["Platform", "Cryptography"]),
 
     // 3: engines
     swift(
@@ -137,6 +138,7 @@ let package = Package(
     tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
     tests(of: "Chunking", ["Cryptography", "Platform"]),
     tests(of: "ObjectStorage", ["Platform"]),
+    tests(of: "Remotes", ["Platform"]),
     tests(
       of: "BackupRepository",
       ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
