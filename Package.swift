@@ -90,6 +90,7 @@ let package = Package(
         "FileTree", "Chunking", "ObjectStorage", "Platform", "Pipelines", "Cryptography",
         "Compression", "CJSON",
       ]),
+    swift("ObjectMirror", ["Remotes", "Platform"]),
 
     // 4: control
     swift("Manifests", ["Platform", "CYAML"]),
@@ -139,6 +140,7 @@ let package = Package(
     tests(of: "Chunking", ["Cryptography", "Platform"]),
     tests(of: "ObjectStorage", ["Platform"]),
     tests(of: "Remotes", ["Platform"]),
+    tests(of: "ObjectMirror", ["Remotes", "Platform"]),
     tests(
       of: "BackupRepository",
       ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
