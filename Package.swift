@@ -77,6 +77,7 @@ let package = Package(
     swift("Transport", ["Platform", "Pipelines", "COpenSSL"], settings: wrapperSettings),
     swift("Chunking", ["Platform", "Pipelines"]),
     swift("ObjectStorage", ["Platform", "Pipelines", "Cryptography"]),
+    swift("Remotes", ["Platform", "Cryptography"]),
 
     // 3: engines
     swift(
@@ -91,6 +92,7 @@ let package = Package(
         "FileTree", "Chunking", "ObjectStorage", "Platform", "Pipelines", "Cryptography",
         "Compression", "CJSON",
       ]),
+    swift("ObjectMirror", ["Remotes", "Platform"]),
 
     // 4: control
     swift("Manifests", ["Platform", "CYAML"]),
@@ -139,6 +141,8 @@ let package = Package(
     tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
     tests(of: "Chunking", ["Cryptography", "Platform"]),
     tests(of: "ObjectStorage", ["Platform"]),
+    tests(of: "Remotes", ["Platform"]),
+    tests(of: "ObjectMirror", ["Remotes", "Platform"]),
     tests(
       of: "BackupRepository",
       ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
