@@ -57,6 +57,8 @@ let package = Package(
     .systemLibrary(name: "CLibrsync", providers: [.apt(["librsync-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .target(name: "CPlatform"),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
@@ -74,6 +76,7 @@ let package = Package(
       settings: wrapperSettings),
     swift("Transport", ["Platform", "Pipelines", "COpenSSL"], settings: wrapperSettings),
     swift("Chunking", ["Platform", "Pipelines"]),
+    swift("HTTPClient", ["Platform", "CCurl"], settings: wrapperSettings),
     swift("ObjectStorage", ["Platform", "Pipelines", "Cryptography"]),
 
     // 3: engines
@@ -136,6 +139,7 @@ let package = Package(
     tests(of: "Transport", ["Platform"]),
     tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
     tests(of: "Chunking", ["Cryptography", "Platform"]),
+    tests(of: "HTTPClient", ["Platform"]),
     tests(of: "ObjectStorage", ["Platform"]),
     tests(
       of: "BackupRepository",
