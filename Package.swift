@@ -59,6 +59,7 @@ let package = Package(
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CPlatform"),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
@@ -77,7 +78,7 @@ let package = Package(
     swift("Transport", ["Platform", "Pipelines", "COpenSSL"], settings: wrapperSettings),
     swift("Chunking", ["Platform", "Pipelines"]),
     swift("HTTPClient", ["Platform", "CCurl"], settings: wrapperSettings),
-    swift("ObjectStorage", ["Platform", "Pipelines", "Cryptography"]),
+    swift("ObjectStorage", ["HTTPClient", "Platform", "Pipelines", "Cryptography", "CXML"]),
 
     // 3: engines
     swift(
@@ -140,7 +141,7 @@ let package = Package(
     tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
     tests(of: "Chunking", ["Cryptography", "Platform"]),
     tests(of: "HTTPClient", ["Platform"]),
-    tests(of: "ObjectStorage", ["Platform"]),
+    tests(of: "ObjectStorage", ["HTTPClient", "Platform"]),
     tests(
       of: "BackupRepository",
       ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
