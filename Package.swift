@@ -160,6 +160,9 @@ let package = Package(
     .testTarget(
       name: "ConformanceTests", dependencies: ["TestSupport", "Platform"],
       swiftSettings: testSettings),
+    .testTarget(
+      name: "TestSupportTests", dependencies: ["TestSupport", "Platform"],
+      swiftSettings: testSettings),
     .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: testSettings),
   ]
 )

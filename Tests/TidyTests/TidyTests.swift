@@ -20,8 +20,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "build", "coverage", "format", "install-packages", "quickstart", "sanitize", "test", "tidy",
-    "wrap-comments",
+    "build", "coverage", "format", "install-packages", "install-servers", "quickstart", "sanitize",
+    "serve-swift", "test", "tidy", "wrap-comments",
   ])
   func everyToolExplainsItself(name: String) throws {
     let outcome = try run("tools/\(name)", "--help")
