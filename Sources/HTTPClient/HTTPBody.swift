@@ -40,7 +40,7 @@
     switch content {
     case .bytes(let bytes): unsafe bytes.withUnsafeBytes { unsafe visit($0) }
     case .memory(let pieces, _):
-      for unsafepiece in unsafe pieces { unsafe visit(piece) }
+      unsafe pieces.forEach { unsafe visit($0) }
     case .pull:
       let buffer = UnsafeMutableRawBufferPointer.allocate(
         byteCount: Int(min(sizeBytes, Int64(HTTPBody.pieceByteCountMax))), alignment: 16)

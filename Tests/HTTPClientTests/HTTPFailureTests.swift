@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test func plainHTTPBehindHTTPSIsRefused() throws {
-    let server = try ScriptedServer { _, _ in .answer(200) }
+    let server = try ScriptedServer(refusing: 400)
     let error = failure {
       _ = try directClient().perform(HTTPRequest(.get, "https://127.0.0.1:\(server.port)/"))
     }

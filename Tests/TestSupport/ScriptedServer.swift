@@ -134,6 +134,8 @@ package final class ScriptedServer: @unchecked Sendable {
       }
     }
     lock.withLock { _ = open.remove(raw) }
+    // A child of another test may have inherited the descriptor.
+    shutdown(raw, Int32(SHUT_RDWR))
     close(raw)
   }
 
@@ -173,6 +175,7 @@ private func acceptAll(_ listener: Int32, _ server: WeakServer) {
   while true {
     let raw = retryingOnInterrupt { accept(listener, nil, nil) }
     guard raw >= 0 else { break }
+    _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
     startBackgroundThread {
       guard let held = server.held else {
         close(raw)

@@ -98,7 +98,8 @@ extension S3Client {
     if let known = download.etag, !etag.isEmpty, known != etag { throw .changed(subject: subject) }
     var start: Int64 = 0
     var size = head.contentLength
-    if head.status == 206 {
+    // Some give a range with the status of the whole.
+    if head.status == 206 || head.fields["content-range"] != nil {
       guard let told = S3Client.contentRange(head.fields["content-range"] ?? "") else {
         throw .answer(operation: .getObject, subject: subject, problem: "no range is told")
       }

@@ -160,10 +160,17 @@ extension S3Client {
         S3Call(.delete, bucket, key)
       }
     } catch {
-      guard error.failure?.code == "NoSuchKey" || error.failure?.code == "NotFound" else {
-        throw error
-      }
+      if error.failure?.code == "NoSuchKey" || error.failure?.code == "NotFound" { return }
+      // Servers over directories fail to delete one, which is no object.
+      guard case .exhausted(_, .service) = error,
+        isMissing({ () throws(S3Error) in _ = try headObject(bucket, key) })
+      else { throw error }
     }
+  }
+
+  private func isMissing(_ look: () throws(S3Error) -> Void) -> Bool {
+    do throws(S3Error) { try look() } catch { return error.isNotFound }
+    return false
   }
 
   /// The texts of an answer of success, which may be a failure after all.

@@ -11,6 +11,16 @@ package struct S3Entry: Sendable, Equatable {
   package var modified: WallTime?
   package var storageClass: String
 
+  package init(
+    key: [UInt8], sizeBytes: Int64, etag: String, modified: WallTime? = nil, storageClass: String
+  ) {
+    self.key = key
+    self.sizeBytes = sizeBytes
+    self.etag = etag
+    self.modified = modified
+    self.storageClass = storageClass
+  }
+
   package var keyText: String? { String(validating: key, as: UTF8.self) }
 }
 

@@ -18,12 +18,13 @@ package enum S3Verdict: Sendable, Equatable {
 /// What codes of S3 mean. Pure.
 package enum S3Rules {
   private static let transient: Set<String> = [
-    "InternalError", "ServiceUnavailable", "RequestTimeout", "RequestTimeTooSlow",
+    "InternalError", "RequestTimeout", "RequestTimeTooSlow",
     "OperationAborted", "ConditionalRequestConflict", "IncompleteBody", "ServiceFailure",
     "XMinioServerNotInitialized", "Busy", "TemporarilyUnavailable",
   ]
   private static let throttling: Set<String> = [
-    "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded",
+    "SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests",
+    "RequestLimitExceeded",
     "BandwidthLimitExceeded", "SlowDownRead", "SlowDownWrite",
   ]
   private static let expired: Set<String> = [
