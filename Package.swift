@@ -113,8 +113,9 @@ let package = Package(
       name: "drover",
       dependencies: [
         "Movers", "Control", "Manifests", "Volumes", "Supervision", "Replication",
-        "BackupRepository", "ObjectStorage", "TreeComparison", "DeltaCoding", "FileTree",
-        "Transport", "Compression", "Cryptography", "Pipelines", "Platform", argumentParser,
+        "BackupRepository", "ObjectStorage", "HTTPClient", "TreeComparison", "DeltaCoding",
+        "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
+        argumentParser,
       ],
       swiftSettings: settings),
 

@@ -8,7 +8,13 @@ import Testing
   @Test(arguments: S3ServerKind.allCases, ObjectStoreConformance.allCases)
   func s3KeepsItsPromises(_ kind: S3ServerKind, _ promise: ObjectStoreConformance) throws {
     let bucket = try kind.makeBucket()
-    try promise.run(on: try bucket.store())
+    let store = try bucket.store()
+    if kind == .rclone, promise == .deletion {
+      // It stores files: told to delete `a/b/c` it deletes the object `a/b`.
+      withKnownIssue { try promise.run(on: store) }
+    } else {
+      try promise.run(on: store)
+    }
     _ = bucket.server
   }
 

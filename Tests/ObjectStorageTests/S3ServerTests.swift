@@ -90,6 +90,15 @@ import Testing
   }
 
   @Test(arguments: S3ServerKind.allCases)
+  func whatIsNotThereIsDeleted(_ kind: S3ServerKind) throws {
+    let bucket = try kind.makeBucket()
+    let store = try bucket.store()
+    for name in ["a/one", "a/two"] { try store.put(key(name), [1]) }
+    for name in ["a/one", "a/one", "a/none", "none", "b/c/d", "a"] { try store.delete(key(name)) }
+    #expect(try keys(in: store) == ["a/two"])
+  }
+
+  @Test(arguments: S3ServerKind.allCases)
   func batchesAreDeleted(_ kind: S3ServerKind) throws {
     let bucket = try kind.makeBucket()
     let client = try bucket.client()
