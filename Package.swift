@@ -57,6 +57,9 @@ let package = Package(
     .systemLibrary(name: "CLibrsync", providers: [.apt(["librsync-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CPlatform"),
     .target(name: "CSHA256"),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("simdjson")]),
@@ -76,7 +79,8 @@ let package = Package(
       settings: wrapperSettings),
     swift("Transport", ["Platform", "Pipelines", "COpenSSL"], settings: wrapperSettings),
     swift("Chunking", ["Platform", "Pipelines"]),
-    swift("ObjectStorage", ["Platform", "Pipelines", "Cryptography"]),
+    swift("HTTPClient", ["Platform", "CCurl"], settings: wrapperSettings),
+    swift("ObjectStorage", ["HTTPClient", "Platform", "Pipelines", "Cryptography", "CXML"]),
     swift("Remotes", ["Platform", "Cryptography"]),
 
     // 3: engines
@@ -113,8 +117,9 @@ let package = Package(
       name: "drover",
       dependencies: [
         "Movers", "Control", "Manifests", "Volumes", "Supervision", "Replication",
-        "BackupRepository", "ObjectStorage", "TreeComparison", "DeltaCoding", "FileTree",
-        "Transport", "Compression", "Cryptography", "Pipelines", "Platform", argumentParser,
+        "BackupRepository", "ObjectStorage", "HTTPClient", "TreeComparison", "DeltaCoding",
+        "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
+        argumentParser,
       ],
       swiftSettings: settings),
 
@@ -140,7 +145,8 @@ let package = Package(
     tests(of: "Transport", ["Platform"]),
     tests(of: "Replication", ["FileTree", "Transport", "Pipelines", "Cryptography", "Platform"]),
     tests(of: "Chunking", ["Cryptography", "Platform"]),
-    tests(of: "ObjectStorage", ["Platform"]),
+    tests(of: "HTTPClient", ["Platform"]),
+    tests(of: "ObjectStorage", ["HTTPClient", "Platform"]),
     tests(of: "Remotes", ["Platform"]),
     tests(of: "ObjectMirror", ["Remotes", "Platform"]),
     tests(

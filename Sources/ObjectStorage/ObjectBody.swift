@@ -8,6 +8,13 @@ package protocol ObjectSource: AnyObject, Sendable {
   func read(
     at offset: Int64, into buffer: UnsafeMutableRawBufferPointer
   ) throws(ObjectStoreError) -> Int
+
+  /// The same content without the rate to which reading this one is held; nil when there is none.
+  var unpaced: ObjectBody? { get }
+}
+
+extension ObjectSource {
+  package var unpaced: ObjectBody? { nil }
 }
 
 /// The content of an object on its way into a store; a store may read it more than once.
@@ -78,6 +85,17 @@ package struct ObjectBody: Sendable {
       try visit(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       offset += Int64(count)
     }
+  }
+
+  /// The content for whoever reads it without passing it on.
+  var unpaced: ObjectBody {
+    if case .source(let source) = content, let unpaced = source.unpaced { return unpaced }
+    return self
+  }
+
+  /// Whether any number of threads may read at a time.
+  var isInMemory: Bool {
+    if case .source = content { false } else { true }
   }
 
   /// Reads from `offset`: at least one byte, 0 only at the end.

@@ -16,6 +16,8 @@ package enum ObjectStoreError: DroverError {
   case notADirectory(store: String)
   case full(key: String, store: String, PlatformError)
   case system(StoreOperation, key: String, store: String, PlatformError)
+  /// A service behind the store failed, or the way to it.
+  indirect case service(StoreOperation, key: String, store: String, any DroverError)
   case bodyEnded(read: Int64, expected: Int64)
   /// The store stayed unreachable for all the attempts.
   indirect case exhausted(attempts: Int, last: ObjectStoreError)
@@ -49,6 +51,7 @@ extension ObjectStoreError {
     case .notAnObject, .symbolicLink, .full, .bodyEnded, .killed: .failed
     case .notADirectory: .usage
     case .cannotOpen(_, let error), .system(_, _, _, let error): error.kind
+    case .service(_, _, _, let error): error.kind
     case .exhausted(_, let last): last.kind
     case .cancelled: .cancelled
     case .injected(_, _, _, let kind): kind
@@ -67,7 +70,9 @@ extension ObjectStoreError {
     case .cannotOpen(let store, _): "cannot open the store \(store)"
     case .notADirectory(let store): "\(store) exists and is not a directory"
     case .full(let key, let store, _): "\(store): there is no room for \(key)"
-    case .system(let operation, let key, let store, _): "\(store): \(operation) \(key)"
+    case .system(let operation, let key, let store, _),
+      .service(let operation, let key, let store, _):
+      "\(store): \(operation) \(key)"
     case .bodyEnded(let read, let expected):
       "the content to store ended after \(read) of \(expected) bytes"
     case .exhausted(let attempts, _): "given up after \(attempts) attempts"
@@ -87,6 +92,7 @@ extension ObjectStoreError {
     case .full: "Free space or raise the quota, then run again; nothing stored so far is lost."
     case .bodyEnded: "The source became shorter while it was read; run again."
     case .cannotOpen(_, let error), .system(_, _, _, let error): error.hint
+    case .service(_, _, _, let error): error.hint
     case .exhausted(_, let last): last.hint ?? "Check the way to the store, then run again."
     default: nil
     }
@@ -95,6 +101,7 @@ extension ObjectStoreError {
   package var cause: (any DroverError)? {
     switch self {
     case .cannotOpen(_, let error), .full(_, _, let error), .system(_, _, _, let error): error
+    case .service(_, _, _, let error): error
     case .exhausted(_, let last): last
     default: nil
     }

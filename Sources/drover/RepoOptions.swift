@@ -7,7 +7,8 @@ struct RepoOptions: ParsableArguments {
     name: [.customShort("r", allowingJoined: true), .customLong("repo")],
     parsing: .unconditional,
     help: ArgumentHelp(
-      "The repository: a path, or local:PATH [$RESTIC_REPOSITORY].", valueName: "repository"))
+      "The repository: a path, local:PATH or s3:URL/BUCKET/PREFIX [$RESTIC_REPOSITORY].",
+      valueName: "repository"))
   var repository: String?
 
   @Option(
@@ -113,7 +114,7 @@ struct RepoOptions: ParsableArguments {
     name: [.customShort("o", allowingJoined: true), .customLong("option")],
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Options of restic's back ends; ignored, for they steer restic alone.",
+      "Settings of the store: s3.bucket-lookup, s3.storage-class, s3.region, s3.connections, …",
       valueName: "key=value"))
   var extended: [String] = []
 

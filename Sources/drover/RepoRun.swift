@@ -45,9 +45,11 @@ final class RepoRun: Sendable {
   }
 
   private func explainIgnored() {
-    if let first = options.extended.first {
-      output.warn("-o \(first): options of restic's back ends have no meaning here; ignored")
+    if let first = options.extended.first(where: { !$0.hasPrefix("s3.") }) {
+      output.warn("-o \(first): options of this back end have no meaning here; ignored")
     }
+    // What is wrong with the address shows when it is used.
+    guard case .local? = try? RepositoryAddress.chosen(options) else { return }
     let forTLS = !options.cacert.isEmpty || options.tlsClientCert != nil || options.insecureTls
     if forTLS, output.verbosity > 1 {
       output.warn("--cacert and the like are for repositories behind TLS; not used here")
@@ -59,7 +61,7 @@ final class RepoRun: Sendable {
   /// Opens the repository without a lock.
   func open(inputIsTaken: Bool = false) throws(RepositoryError) -> Repository {
     let address = try RepositoryAddress.chosen(options)
-    let store = wrapped(try address.open())
+    let store = wrapped(try address.open(try storeSettings()))
     let password = try RepoPassword(options: options, isInterrupted: isInterrupted)
       .obtain(inputIsTaken: inputIsTaken)
     output.say("open repository", from: 2)
@@ -122,11 +124,11 @@ final class RepoRun: Sendable {
   ) throws(RepositoryError) -> (repository: Repository, now: GoTime) {
     let address = try RepositoryAddress.chosen(options)
     // Before a password is asked for.
-    if let store = try? address.open() { try refuseExisting(store) }
+    if let store = try? address.open(storeSettings()) { try refuseExisting(store) }
     let password = try RepoPassword(options: options, isInterrupted: isInterrupted)
       .obtain(isNew: true)
     let now = GoTime.now()
-    let store = wrapped(try address.create())
+    let store = wrapped(try address.create(try storeSettings()))
     let repository = try Repository.create(
       store, password: password, creation, options: try repositoryOptions(), now: now)
     return (repository, now)
@@ -141,6 +143,28 @@ final class RepoRun: Sendable {
     }
     throw .exists(place: store.description, found: RepositoryLayout.config)
   }
+
+  /// What a store that is no directory needs.
+  private func storeSettings() throws(RepositoryError) -> StoreSettings {
+    var settings = StoreSettings(isCancelled: isInterrupted) { RepoEnvironment[$0] }
+    for option in options.extended {
+      let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      settings.options[String(parts[0])] = parts.count > 1 ? String(parts[1]) : ""
+    }
+    settings.verifiesServer = !options.insecureTls
+    settings.userAgent = options.httpUserAgent
+    do throws(PlatformError) {
+      for path in options.cacert {
+        let bytes = try SmallFile.read(path, sizeBytesMax: RepoRun.certificateSizeBytesMax)
+        settings.certificates += bytes + [UInt8(ascii: "\n")]
+      }
+    } catch {
+      throw .platform(error)
+    }
+    return settings
+  }
+
+  private static let certificateSizeBytesMax = 4 << 20
 
   private func repositoryOptions() throws(RepositoryError) -> RepositoryOptions {
     var result = RepositoryOptions()

@@ -2,6 +2,8 @@ import ArgumentParser
 import Compression
 import Cryptography
 import DeltaCoding
+import HTTPClient
+import ObjectStorage
 import Platform
 import Replication
 
@@ -20,7 +22,8 @@ struct VersionCommand: ParsableCommand {
     let versions = [
       ("drover", droverVersion), ("protocol", String(WireLimits.version)),
       ("openssl", openSSLVersion), ("zstd", Zstd.libraryVersion),
-      ("librsync", librsyncVersion), ("xxhash", XXH3.libraryVersion),
+      ("librsync", librsyncVersion), ("xxhash", XXH3.libraryVersion), ("curl", curlVersion),
+      ("libxml2", xmlVersion),
     ]
     if json {
       var object = JSONObject()

@@ -5,7 +5,9 @@ import Testing
 
 /// A volume, a place for its repository, and `drover run` on manifests that name both.
 struct MoverBench {
-  let repo: RepoBench
+  var repo: RepoBench
+  /// Added to the environment of our program.
+  var variables: [String: String] = [:]
   /// The volume of the source; its files are those of ``RepoBench/source``.
   let volume: String
   /// The volume of the destination, empty.
@@ -80,8 +82,9 @@ struct MoverBench {
   func run(_ manifests: String, by wrapper: [String] = []) throws -> Outcome {
     let command = wrapper + [try DroverBinary.path, "run", "-f", "-", "--once", "-o", "json"]
     let result = try runProcess(
-      command[0], Array(command.dropFirst()), environment: repo.environment,
-      stdin: Array(manifests.utf8), timeoutSeconds: 180)
+      command[0], Array(command.dropFirst()),
+      environment: repo.environment.merging(variables) { $1 }, stdin: Array(manifests.utf8),
+      timeoutSeconds: 180)
     var objects: [String: JSONValue] = [:]
     if !result.output.isEmpty {
       let value = try JSONValue(parsing: result.output)

@@ -10,10 +10,25 @@ struct RepoBench {
   /// A directory with a few files to back up.
   let source: String
   var password = "a secret of tests"
+  /// What the way to the repository needs.
+  private var storeVariables: [String: String] = [:]
 
-  init() throws {
+  init() throws { try self.init(repository: nil) }
+
+  /// A place in a bucket, which may not be there yet, in a server that the caller holds.
+  init(_ server: any BucketServer, bucket: String, prefix: String) throws {
+    try self.init(repository: "s3:\(server.endpoint.url)/\(bucket)/\(prefix)")
+    storeVariables = [
+      "AWS_ACCESS_KEY_ID": server.endpoint.accessKey,
+      "AWS_SECRET_ACCESS_KEY": server.endpoint.secretKey,
+      "AWS_DEFAULT_REGION": server.endpoint.region, "no_proxy": "127.0.0.1",
+      "AWS_CA_BUNDLE": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_REGION": "",
+    ]
+  }
+
+  private init(repository place: String?) throws {
     directory = try TemporaryDirectory()
-    repository = directory.path("repository")
+    repository = place ?? directory.path("repository")
     source = try directory.makeDirectory("source")
     try RepoBench.write("\(source)/hello", "hello, world\n")
     guard mkdir("\(source)/folder", 0o755) == 0 else { throw PlatformError.last("mkdir") }
@@ -48,7 +63,7 @@ struct RepoBench {
       "REPOSITORY_FILE", "PASSWORD_FILE", "PASSWORD_COMMAND", "CACHE_DIR", "COMPRESSION",
       "PACK_SIZE", "HOST", "PROGRESS_FPS", "KEY_HINT", "READ_CONCURRENCY",
     ] { variables["RESTIC_\(name)"] = "" }
-    return variables
+    return variables.merging(storeVariables) { $1 }
   }
 
   /// Runs `drover repo` with more variables than usual.

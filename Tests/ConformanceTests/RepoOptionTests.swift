@@ -64,7 +64,8 @@ import Testing
     [], ["snapshots", "--no-such-option"], ["cat"], ["cat", "config", "name"], ["nothing"],
     ["snapshots", "--compression", "much"], ["snapshots", "--pack-size", "1000"],
     ["snapshots", "zzz", "--retry-lock", "soon"], ["init", "--repository-version", "3"],
-    ["-r", "s3:https://host/bucket", "snapshots"], ["-r", "rest:http://u:secret@h/", "snapshots"],
+    ["-r", "s3:https://u:secret@h/bucket", "snapshots"], ["-r", "s3:host", "snapshots"],
+    ["-r", "rest:http://u:secret@h/", "snapshots"],
     ["-r", "nothing:at/all", "snapshots"], ["--repository-file", "/dev/null", "snapshots"],
     ["-p", "/nonexistent/password", "snapshots"], ["ls", "latest", "relative"],
   ])

@@ -89,7 +89,8 @@ import Testing
         ]))
   }
 
-  /// The examples as published, but for the store and the copy, which are not served yet.
+  /// The examples as published, but for the place of the store, and the copy, which is not served
+  /// yet.
   @Test func volSyncsExamplesRun() throws {
     let bench = try MoverBench()
     func example(_ name: String) throws -> String {

@@ -195,10 +195,10 @@ import Testing
   @Test func whatIsNotServedIsSaidBeforeAnythingStarts() throws {
     let bench = try MoverBench()
     let remote = bench.source().replacing(
-      bench.repo.repository, with: "s3:http://127.0.0.1:9000/bucket")
+      bench.repo.repository, with: "rest:http://127.0.0.1:9000/")
     let outcome = try bench.run(remote)
     #expect(outcome.result.status == 2)
-    #expect(outcome.log.contains("a repository behind 's3:' is not served yet"))
+    #expect(outcome.log.contains("a repository behind 'rest:' is not served yet"))
     let clone = try bench.run(bench.source().replacing("Direct", with: "Clone"))
     #expect(clone.result.status == 2)
     #expect(clone.log.contains("spec.restic.copyMethod: Clone is not served yet"))

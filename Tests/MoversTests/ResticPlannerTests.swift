@@ -191,8 +191,12 @@ import Testing
       (secret("k", "x: y") + source(), "has no RESTIC_PASSWORD"),
       (secret("k", "RESTIC_PASSWORD: ''") + source(), "data.RESTIC_PASSWORD: is empty"),
       (
+        secret().replacing("/srv/k", with: "'rest:https://u:pass@h/b'") + source(),
+        "data.RESTIC_REPOSITORY: a repository behind 'rest:' is not served yet: only directories of"
+      ),
+      (
         secret().replacing("/srv/k", with: "'s3:https://u:pass@h/b'") + source(),
-        "data.RESTIC_REPOSITORY: a repository behind 's3:' is not served yet: only directories of"
+        "data.RESTIC_REPOSITORY: an endpoint has no user and no password"
       ),
       (secret().replacing("/srv/k", with: "relative") + source(), "must be an absolute path"),
       (

@@ -10,6 +10,7 @@ struct ResticAccess: Sendable {
 
   let repository: ResticRepository
   let isCancelled: @Sendable () -> Bool
+  private let settings: StoreSettings
   let tell: @Sendable (MoverEvent) -> Void
   private let cache: CacheDirectory?
 
@@ -20,6 +21,7 @@ struct ResticAccess: Sendable {
     repository = job.repository
     self.isCancelled = isCancelled
     self.tell = tell
+    settings = job.repository.settings(isCancelled: isCancelled)
     guard let path = job.cacheDirectory else {
       cache = nil
       return
@@ -36,7 +38,7 @@ struct ResticAccess: Sendable {
 
   /// Opens the repository that is there.
   func open() throws(RepositoryError) -> Repository {
-    try open(try RepositoryAddress(repository.address).open())
+    try open(try RepositoryAddress(repository.address).open(settings))
   }
 
   /// Opens the repository, or makes it where there is none.
@@ -48,7 +50,7 @@ struct ResticAccess: Sendable {
     var creation = Repository.Creation()
     creation.hostname = identity.hostname
     creation.username = identity.username
-    let store = try RepositoryAddress(repository.address).create()
+    let store = try RepositoryAddress(repository.address).create(settings)
     let made = try Repository.create(
       retrying(store), password: repository.password, creation, options: options, now: .now())
     tell(.note("created repository \(made.config.id.short) at \(made.place)"))

@@ -1,4 +1,5 @@
 package import BackupRepository
+import ObjectStorage
 package import Platform
 
 /// One backup or restore of a volume, as a mover's child gets it.
@@ -69,6 +70,18 @@ package struct ResticRepository: Sendable, Equatable {
   package init(address: String, password: [UInt8]) {
     self.address = address
     self.password = password
+  }
+}
+
+extension ResticRepository {
+  /// What the store takes besides its address. The environment of this process counts for nothing.
+  func settings(isCancelled: @escaping @Sendable () -> Bool) -> StoreSettings {
+    let values = storeSettings.compactMapValues { String(validating: $0, as: UTF8.self) }
+    var settings = StoreSettings(isCancelled: isCancelled) { name in
+      values[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+    settings.certificates = certificates
+    return settings
   }
 }
 

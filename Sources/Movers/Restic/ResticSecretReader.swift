@@ -30,13 +30,19 @@ struct ResticSecretReader {
     let address = read(text, of: secret, ResticSecret.repository) {
       (text) throws(RepositoryError) in try RepositoryAddress(text)
     }
-    guard case .local(let path)? = address else { return nil }
-    guard path.hasPrefix("/") else {
-      report(text.mark, secret, ResticSecret.repository, "must be an absolute path")
-      return nil
+    let place: String
+    switch address {
+    case nil: return nil
+    case .s3: place = String(decoding: text.value, as: UTF8.self)
+    case .local(let path):
+      guard path.hasPrefix("/") else {
+        report(text.mark, secret, ResticSecret.repository, "must be an absolute path")
+        return nil
+      }
+      guard let path = hostPath(of: path, candidate) else { return nil }
+      place = path
     }
-    guard let path = hostPath(of: path, candidate) else { return nil }
-    var repository = ResticRepository(address: path, password: password)
+    var repository = ResticRepository(address: place, password: password)
     fill(&repository, from: secret)
     if let authority = candidate.section.customCA {
       repository.certificates = context.set.certificates(of: authority, in: namespace) ?? []
@@ -80,7 +86,7 @@ struct ResticSecretReader {
       case .unsupported(let what, _):
         report(
           text.mark, secret, name,
-          "\(what) is not served yet: only directories of this host are")
+          "\(what) is not served yet: only directories of this host and s3: are")
       default: report(text.mark, secret, name, error.message)
       }
       return nil

@@ -39,6 +39,7 @@ private final class PacedSource: ObjectSource {
   }
 
   var sizeBytes: Int64 { body.sizeBytes }
+  var unpaced: ObjectBody? { body }
 
   func read(
     at offset: Int64, into buffer: UnsafeMutableRawBufferPointer

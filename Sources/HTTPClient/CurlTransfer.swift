@@ -1,0 +1,200 @@
+import CCurl
+import Glibc
+import Platform
+
+/// One request under way: what libcurl's callbacks need and what they leave. Used by the thread
+/// that performs the request.
+@safe final class CurlTransfer {
+  let server: String
+  private let method: HTTPMethod
+  private let limits: HTTPLimits
+  private let receiver: HTTPReceiver
+  private let isCancelled: @Sendable () -> Bool
+  private let pace: (@Sendable (Int) -> Void)?
+  private var cursor: HTTPBodyCursor?
+
+  private(set) var head = HTTPResponseHead(status: 0)
+  /// Whether the blank line behind the final header has come.
+  private(set) var isHeadWhole = false
+  private(set) var hadContinue = false
+  private(set) var collected: [UInt8] = []
+  private(set) var receivedByteCount: Int64 = 0
+  private(set) var isStopped = false
+  /// Why a callback ended the transfer.
+  private(set) var failure: HTTPError?
+  private var headByteCount = 0
+
+  init(
+    _ request: HTTPRequest, _ options: HTTPOptions, _ receiver: HTTPReceiver
+  ) {
+    server = request.server
+    method = request.method
+    limits = options.limits
+    self.receiver = receiver
+    isCancelled = options.isCancelled
+    pace = request.pace
+    cursor = request.body.map(HTTPBodyCursor.init)
+  }
+
+  // MARK: Sending
+
+  /// `CURLOPT_READFUNCTION`.
+  func send(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    do throws(HTTPError) {
+      let count = try unsafe cursor?.read(into: buffer) ?? 0
+      if count > 0, let pace { pace(count) }
+      if isCancelled() { throw .cancelled }
+      return count
+    } catch {
+      failure = error
+      return drover_curl_read_abort()
+    }
+  }
+
+  /// `CURLOPT_SEEKFUNCTION`: a kept connection turned out to be dead and another one is used.
+  func rewind(to offset: Int64, from origin: Int32) -> Bool {
+    origin == SEEK_SET && (cursor?.seek(to: offset) ?? (offset == 0))
+  }
+
+  // MARK: Receiving
+
+  /// `CURLOPT_HEADERFUNCTION`: one whole line. False ends the transfer.
+  func takeHeader(_ line: UnsafeRawBufferPointer) -> Bool {
+    headByteCount += line.count
+    guard headByteCount <= limits.headByteCountMax else {
+      return fail(.tooLarge(server: server, what: "the header", limit: limits.headByteCountMax))
+    }
+    var text = unsafe line[...]
+    while let last = unsafe text.last, last == 0x0a || last == 0x0d {
+      unsafe text = unsafe text.dropLast()
+    }
+    if unsafe text.starts(with: Array("HTTP/".utf8)) { return unsafe begin(text) }
+    // Fields behind a body in chunks say nothing that is needed here.
+    guard !isHeadWhole else { return true }
+    guard unsafe !text.isEmpty else { return endHead() }
+    guard head.fields.all.count < limits.fieldCountMax else {
+      return fail(
+        .tooLarge(server: server, what: "the number of header fields", limit: limits.fieldCountMax))
+    }
+    if let colon = unsafe text.firstIndex(of: UInt8(ascii: ":")) {
+      let name = unsafe String(decoding: text[..<colon], as: UTF8.self)
+      let value = unsafe CurlTransfer.trimmed(text[(colon + 1)...])
+      head.fields.append(HTTPField(name, value))
+    }
+    return true
+  }
+
+  private static func trimmed(_ text: Slice<UnsafeRawBufferPointer>) -> String {
+    let start = unsafe text.drop { $0 == 0x20 || $0 == 0x09 }
+    let end = unsafe start.lastIndex { $0 != 0x20 && $0 != 0x09 }
+    guard let end else { return "" }
+    return unsafe String(decoding: start[...end], as: UTF8.self)
+  }
+
+  /// A status line; an earlier header was that of an interim answer.
+  private func begin(_ line: Slice<UnsafeRawBufferPointer>) -> Bool {
+    let words = unsafe line.split(separator: 0x20, omittingEmptySubsequences: true)
+    let status = unsafe words.count > 1 ? Int(String(decoding: words[1], as: UTF8.self)) : nil
+    head = HTTPResponseHead(status: status ?? 0)
+    if head.status == 100 { hadContinue = true }
+    isHeadWhole = false
+    return true
+  }
+
+  private func endHead() -> Bool {
+    // Of an interim answer.
+    guard head.status >= 200 else { return true }
+    isHeadWhole = true
+    guard head.isSuccess, method != .head, let length = head.contentLength else { return true }
+    let limit: Int
+    switch receiver {
+    case .collect(let byteCountMax): limit = byteCountMax
+    case .buffer(let buffer): limit = buffer.count
+    case .push: return true
+    }
+    guard length <= Int64(limit) else {
+      return fail(.tooLarge(server: server, what: "an answer of \(length) bytes", limit: limit))
+    }
+    return true
+  }
+
+  /// `CURLOPT_WRITEFUNCTION`. False ends the transfer.
+  func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    if isCancelled() { return fail(.cancelled) }
+    guard head.isSuccess else { return unsafe takeFailure(bytes) }
+    switch receiver {
+    case .collect(let byteCountMax):
+      guard collected.count + bytes.count <= byteCountMax else {
+        return fail(.tooLarge(server: server, what: "an answer", limit: byteCountMax))
+      }
+      unsafe collected.append(contentsOf: bytes)
+    case .buffer(let buffer):
+      let start = Int(receivedByteCount)
+      guard start + bytes.count <= buffer.count else {
+        return unsafe fail(.tooLarge(server: server, what: "an answer", limit: buffer.count))
+      }
+      unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[start...]).copyMemory(from: bytes)
+    case .push(let push):
+      do throws(HTTPError) {
+        isStopped = try unsafe push(head, bytes) == .stop
+      } catch {
+        return fail(error)
+      }
+    }
+    receivedByteCount += Int64(bytes.count)
+    return !isStopped
+  }
+
+  private func takeFailure(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let room = limits.failureByteCountMax - collected.count
+    unsafe collected.append(contentsOf: bytes.prefix(room))
+    receivedByteCount += Int64(bytes.count)
+    isStopped = bytes.count > room
+    return !isStopped
+  }
+
+  /// `CURLOPT_XFERINFOFUNCTION`. False ends the transfer.
+  func goesOn() -> Bool { isCancelled() ? fail(.cancelled) : true }
+
+  private func fail(_ error: HTTPError) -> Bool {
+    if failure == nil { failure = error }
+    return false
+  }
+
+  // MARK: Callbacks
+
+  /// Gives libcurl the callbacks; this object has to live as long as the transfer.
+  func install(in handle: CurlHandle) -> CURLcode {
+    unsafe drover_curl_set_callbacks(
+      handle.raw,
+      { buffer, size, count, context in
+        guard let transfer = unsafe CurlTransfer.of(context) else {
+          return drover_curl_read_abort()
+        }
+        let room = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: size * count)
+        return unsafe transfer.send(into: room)
+      },
+      { context, offset, origin in
+        let isDone = unsafe CurlTransfer.of(context)?.rewind(to: Int64(offset), from: origin)
+        return isDone == true ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
+      },
+      { line, size, count, context in
+        let bytes = unsafe UnsafeRawBufferPointer(start: line, count: size * count)
+        return unsafe CurlTransfer.of(context)?.takeHeader(bytes) == true ? bytes.count : 0
+      },
+      { piece, size, count, context in
+        let bytes = unsafe UnsafeRawBufferPointer(start: piece, count: size * count)
+        if unsafe bytes.isEmpty { return 0 }
+        return unsafe CurlTransfer.of(context)?.takeBody(bytes) == true ? bytes.count : 0
+      },
+      { context, _, _, _, _ in
+        unsafe CurlTransfer.of(context)?.goesOn() == true ? 0 : 1
+      },
+      Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  private static func of(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
+    guard let context = unsafe context else { return nil }
+    return unsafe Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
+  }
+}
