@@ -45,11 +45,13 @@ final class RepoRun: Sendable {
   }
 
   private func explainIgnored() {
-    if let first = options.extended.first(where: { !$0.hasPrefix("s3.") }) {
-      output.warn("-o \(first): options of this back end have no meaning here; ignored")
-    }
     // What is wrong with the address shows when it is used.
-    guard case .local? = try? RepositoryAddress.chosen(options) else { return }
+    let address = try? RepositoryAddress.chosen(options)
+    let isLocal = if case .local? = address { true } else { false }
+    if let first = options.extended.first(where: { isLocal || !$0.hasPrefix("s3.") }) {
+      output.warn("-o \(first): options of another back end have no meaning here; ignored")
+    }
+    guard isLocal else { return }
     let forTLS = !options.cacert.isEmpty || options.tlsClientCert != nil || options.insecureTls
     if forTLS, output.verbosity > 1 {
       output.warn("--cacert and the like are for repositories behind TLS; not used here")

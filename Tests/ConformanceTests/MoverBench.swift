@@ -5,7 +5,7 @@ import Testing
 
 /// A volume, a place for its repository, and `drover run` on manifests that name both.
 struct MoverBench {
-  var repo: RepoBench
+  let repo: RepoBench
   /// Added to the environment of our program.
   var variables: [String: String] = [:]
   /// The volume of the source; its files are those of ``RepoBench/source``.
@@ -24,8 +24,10 @@ struct MoverBench {
     var destination: JSONValue? { status("ReplicationDestination") }
   }
 
-  init() throws {
-    repo = try RepoBench()
+  init() throws { try self.init(try RepoBench()) }
+
+  init(_ repo: RepoBench) throws {
+    self.repo = repo
     volume = repo.source
     restored = try repo.directory.makeDirectory("restored")
     guard mkdir("\(volume)/lost+found", 0o700) == 0 else { throw PlatformError.last("mkdir") }

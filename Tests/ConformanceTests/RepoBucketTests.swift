@@ -111,8 +111,8 @@ import Testing
   /// VolSync's Secret, with the keys in it, through `drover run`.
   @Test func theMoverTakesItsKeysFromTheSecret() throws {
     let server = try RcloneServer()
-    var mover = try MoverBench()
-    mover.repo = try RepoBench(server, bucket: "bucket-1", prefix: "volume")
+    var mover = try MoverBench(
+      try RepoBench(server, bucket: "bucket-1", prefix: "volume"))
     let keys =
       "AWS_ACCESS_KEY_ID: \(server.endpoint.accessKey)\n"
       + "  AWS_SECRET_ACCESS_KEY: \(server.endpoint.secretKey)"

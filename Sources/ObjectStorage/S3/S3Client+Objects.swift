@@ -228,7 +228,9 @@ extension S3Client {
         // Who may not make buckets may still use one.
         guard error.kind == .denied else { throw error }
       }
-      do throws(S3Error) { try headBucket(bucket) } catch { throw error }
+      // The first refusal tells the reason; answers to HEAD have no body.
+      let refusal = error
+      do throws(S3Error) { try headBucket(bucket) } catch { throw refusal }
     }
   }
 }

@@ -126,7 +126,13 @@ package final class S3Upload: @unchecked Sendable {
     let number = nextNumber
     nextNumber += 1
     let range = plan.range(number, of: body.sizeBytes)
-    return (number, try content(of: range))
+    do throws(S3Error) {
+      return (number, try content(of: range))
+    } catch {
+      // Known before the lock is let go: nobody reads behind the place where a source failed.
+      failure = error
+      throw error
+    }
   }
 
   private func content(of range: Range<Int64>) throws(S3Error) -> S3Body {
