@@ -79,6 +79,7 @@ let package = Package(
     swift("Chunking", ["Platform", "Pipelines"]),
     swift("HTTPClient", ["Platform", "CCurl"], settings: wrapperSettings),
     swift("ObjectStorage", ["HTTPClient", "Platform", "Pipelines", "Cryptography", "CXML"]),
+    swift("Remotes", ["Platform", "Cryptography"]),
 
     // 3: engines
     swift(
@@ -93,6 +94,7 @@ let package = Package(
         "FileTree", "Chunking", "ObjectStorage", "Platform", "Pipelines", "Cryptography",
         "Compression", "CJSON",
       ]),
+    swift("ObjectMirror", ["Remotes", "Platform"]),
 
     // 4: control
     swift("Manifests", ["Platform", "CYAML"]),
@@ -143,6 +145,8 @@ let package = Package(
     tests(of: "Chunking", ["Cryptography", "Platform"]),
     tests(of: "HTTPClient", ["Platform"]),
     tests(of: "ObjectStorage", ["HTTPClient", "Platform"]),
+    tests(of: "Remotes", ["Platform"]),
+    tests(of: "ObjectMirror", ["Remotes", "Platform"]),
     tests(
       of: "BackupRepository",
       ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
