@@ -46,10 +46,22 @@ final class MirrorRunner: Sendable {
 
   // MARK: Sides
 
-  /// The side that a text names. A directory that is to be written is made.
-  func side(_ text: String, makes: Bool = false) throws -> MirrorSide {
+  /// What is done with a directory that is not there.
+  enum Absence {
+    case refuse
+    case make
+    /// As ``make``, without a change.
+    case pretend
+  }
+
+  /// The side that a text names.
+  func side(_ text: String, absence: Absence = .refuse) throws -> MirrorSide {
     switch try configuration().remote(text) {
     case .local(let path, let options):
+      let makes = absence == .make
+      if absence == .pretend, access(path, F_OK) != 0, errno == ENOENT {
+        return .local(try LocalSide(absent: path, options: options))
+      }
       return .local(try LocalSide(path: path, options: options, makes: makes))
     case .s3(let options, let place):
       return .store(try StoreSide(options, place, try storeSettings(options)))

@@ -145,7 +145,7 @@ enum MirrorTransfer {
       options.checkerCount = arguments.checkers
       options.temporaryDirectory = RepoEnvironment.temporaryDirectory
       let from = try runner.side(source)
-      let to = try runner.side(destination, makes: !options.isDryRun)
+      let to = try runner.side(destination, absence: options.isDryRun ? .pretend : .make)
       let began = MonotonicTime.now()
       var figures = MirrorFigures()
       for attempt in 1...retries {

@@ -107,6 +107,10 @@ import Testing
     let bench = try MirrorBench.rclone()
     try bench.fill()
     let client = try bench.client(.current)
+    let absent = try bench.droverChecked(
+      ["sync", "--dry-run", bench.source, bench.directory.path("absent")], client)
+    #expect(absent.errorText.contains("a.html: Skipped copy as --dry-run is set"))
+    #expect(access(bench.directory.path("absent"), F_OK) != 0)
     let (plain, full) = (bench.directory.path("plain"), bench.directory.path("full"))
     try bench.droverChecked(["sync", bench.source, plain], client)
     try bench.droverChecked(["sync", "--create-empty-src-dirs", bench.source, full], client)

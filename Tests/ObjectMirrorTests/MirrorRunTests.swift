@@ -157,6 +157,23 @@ import Testing
     #expect(try ByteFiles.kind(Array("\(target)/a".utf8)) == S_IFREG)
   }
 
+  /// What a run that was killed has left behind is no file, and goes with the next run.
+  @Test func leftoversAreRemoved() throws {
+    let bench = try MirrorBench()
+    let (source, target) = (
+      try bench.directory.makeDirectory("source"), try bench.directory.makeDirectory("target")
+    )
+    try fill(source)
+    let name = ".~drover~0123456789abcdef"
+    try ByteFiles.write(Array("\(source)/\(name)".utf8), [1])
+    try ByteFiles.write(Array("\(target)/\(name)".utf8), [1])
+    let figures = try bench.sync(.local(source), .local(target))
+    #expect(figures.transferredCount == Int64(MirrorRunTests.names.count))
+    #expect(figures.deletedCount == 1)
+    #expect(access("\(target)/\(name)", F_OK) != 0)
+    #expect(access("\(source)/\(name)", F_OK) == 0)
+  }
+
   @Test func linksTravelAsSmallFiles() throws {
     let bench = try MirrorBench()
     let source = try bench.directory.makeDirectory("source")

@@ -13,6 +13,8 @@ package final class LocalSide: Sendable {
   package let options: LocalRemoteOptions
   package let root: TreeRoot
   let staging = StagingNames()
+  /// Nothing is there, and nothing is to be written: the destination of a dry run.
+  let isAbsent: Bool
 
   /// Opens a directory; makes it with those above it when `makes` says so.
   /// - Throws: ``MirrorError/noSource(_:)`` when it is not there; `.local`; `.unserved` for
@@ -25,6 +27,7 @@ package final class LocalSide: Sendable {
     }
     self.path = path
     self.options = options
+    isAbsent = false
     if makes { try LocalSide.make(path) }
     do throws(TreeError) {
       root = try TreeRoot(path: path)
@@ -32,6 +35,16 @@ package final class LocalSide: Sendable {
       guard case .system(let failure, _) = error else { throw .notAFile(path: Array(path.utf8)) }
       if failure.errno == ENOENT { throw .noSource("directory \(printable(path.utf8))") }
       throw .local(failure, path: Array(path.utf8))
+    }
+  }
+
+  /// A directory that a dry run would make.
+  package init(absent path: String, options: LocalRemoteOptions) throws(MirrorError) {
+    self.path = path
+    self.options = options
+    isAbsent = true
+    do throws(TreeError) { root = try TreeRoot(path: "/") } catch {
+      throw .noSource("directory \(printable(path.utf8))")
     }
   }
 

@@ -33,6 +33,8 @@ package enum MirrorSide: Sendable {
     _ options: SideListingOptions, remark: @escaping @Sendable (ListingRemark) -> Void
   ) -> EntryStream {
     switch self {
+    case .local(let side) where side.isAbsent:
+      return EntryStream { _ in nil }
     case .local(let side):
       var local = LocalListingOptions()
       local.filter = options.filter
