@@ -96,7 +96,12 @@ let package = Package(
         "FileTree", "Chunking", "ObjectStorage", "Platform", "Pipelines", "Cryptography",
         "Compression", "CJSON",
       ]),
-    swift("ObjectMirror", ["Remotes", "Platform"]),
+    swift(
+      "ObjectMirror",
+      [
+        "Remotes", "ObjectStorage", "HTTPClient", "FileTree", "TreeComparison", "Platform",
+        "Pipelines", "Cryptography",
+      ]),
 
     // 4: control
     swift("Manifests", ["Platform", "CYAML"]),
@@ -117,7 +122,8 @@ let package = Package(
       name: "drover",
       dependencies: [
         "Movers", "Control", "Manifests", "Volumes", "Supervision", "Replication",
-        "BackupRepository", "ObjectStorage", "HTTPClient", "TreeComparison", "DeltaCoding",
+        "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "HTTPClient",
+        "TreeComparison", "DeltaCoding",
         "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
         argumentParser,
       ],
@@ -148,7 +154,8 @@ let package = Package(
     tests(of: "HTTPClient", ["Platform"]),
     tests(of: "ObjectStorage", ["HTTPClient", "Platform"]),
     tests(of: "Remotes", ["Platform"]),
-    tests(of: "ObjectMirror", ["Remotes", "Platform"]),
+    tests(
+      of: "ObjectMirror", ["Remotes", "ObjectStorage", "HTTPClient", "FileTree", "Platform"]),
     tests(
       of: "BackupRepository",
       ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
@@ -162,7 +169,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "droverTests",
-      dependencies: ["drover", "Replication", "FileTree", "Platform", argumentParser],
+      dependencies: [
+        "drover", "Replication", "ObjectMirror", "FileTree", "Platform", argumentParser,
+      ],
       swiftSettings: testSettings),
     .testTarget(
       name: "ConformanceTests", dependencies: ["TestSupport", "Platform"],

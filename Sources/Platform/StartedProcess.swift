@@ -58,11 +58,15 @@ package struct StartedProcess: Sendable {
 
   /// Variables of this process, `NAME=value` each, of the given names.
   package static func environment(keeping names: Set<String>) -> [String] {
+    environment.filter { names.contains(String($0.prefix { $0 != "=" })) }
+  }
+
+  /// All variables of this process, `NAME=value` each.
+  package static var environment: [String] {
     var result: [String] = []
     guard var entry = drover_environ() else { return result }
     while let pointer = entry.pointee {
-      let text = String(cString: pointer)
-      if names.contains(String(text.prefix { $0 != "=" })) { result.append(text) }
+      result.append(String(cString: pointer))
       entry += 1
     }
     return result

@@ -12,12 +12,12 @@ struct Drover: ParsableCommand {
       Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partial (some entries could not be read or \
       applied), 4 a verification found differences, 5 refused by a guard, 6 the peer could not be \
       authenticated, 7 the peer cannot be reached or timed out, 130 interrupted. `drover repo` has \
-      those of restic: see its help.
+      those of restic, `drover mirror` those of rclone: see their help.
       """,
     version: "drover \(droverVersion)",
     subcommands: [
-      RunCommand.self, ReplicateCommand.self, RepoCommand.self, VerifyCommand.self,
-      KeyCommand.self, VersionCommand.self, MoverCommand.self,
+      RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
+      VerifyCommand.self, KeyCommand.self, VersionCommand.self, MoverCommand.self,
     ])
 
   static func main() {
@@ -62,6 +62,11 @@ enum SpelledOut {
   static func arguments(_ arguments: [String]) -> [String] {
     if arguments.first == "repo" {
       return ["repo"] + RepoArguments.spelledOut(Array(arguments.dropFirst()))
+    }
+    if arguments.first == "mirror" {
+      return ["mirror"]
+        + MirrorSpelling.spelledOut(
+          Array(arguments.dropFirst()), environment: ProcessEnvironment.all)
     }
     var isOption = true
     return arguments.map { argument in

@@ -61,6 +61,9 @@ package struct MirrorFilter: Sendable {
       || modifiedAtOrBefore != nil
   }
 
+  /// Whether times of files decide.
+  package var hasAges: Bool { modifiedAtOrAfter != nil || modifiedAtOrBefore != nil }
+
   /// Whether directories have to be looked at for files that keep them out.
   package var hasMarkers: Bool { markers.count > 0 }
 

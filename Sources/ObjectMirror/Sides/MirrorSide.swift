@@ -1,0 +1,67 @@
+import Platform
+import Remotes
+
+/// One end of a mirror.
+package enum MirrorSide: Sendable {
+  case local(LocalSide)
+  case store(StoreSide)
+
+  /// For people; holds no secret.
+  package var description: String {
+    switch self {
+    case .local(let side): side.path
+    case .store(let side): side.description
+    }
+  }
+
+  /// How names become keys; nil for a side that takes over that of the other.
+  var encoding: NameEncoding? {
+    if case .store(let side) = self { side.encoding } else { nil }
+  }
+
+  /// Whether one of two sides lies within the other, or both are one.
+  func overlaps(_ other: MirrorSide) -> Bool {
+    switch (self, other) {
+    case (.local(let a), .local(let b)): return a.overlaps(b)
+    case (.store(let a), .store(let b)): return a.overlaps(b)
+    default: return false
+    }
+  }
+
+  /// The listing of the side, on a thread of its own.
+  func entries(
+    _ options: SideListingOptions, remark: @escaping @Sendable (ListingRemark) -> Void
+  ) -> EntryStream {
+    switch self {
+    case .local(let side) where side.isAbsent:
+      return EntryStream { _ in nil }
+    case .local(let side):
+      var local = LocalListingOptions()
+      local.filter = options.filter
+      local.staysOnFileSystem = side.options.staysOnFileSystem
+      local.storesLinks = side.options.storesLinks
+      local.skipsLinksSilently = side.options.skipsLinksSilently || options.isDestination
+      local.encoding = options.encoding
+      local.listsLeftovers = options.isDestination
+      let names = side.staging
+      local.isOwn = { names.owns($0) }
+      return EntryStream(root: side.root, options: local, remark: remark)
+    case .store(let side):
+      var store = StoreListingOptions()
+      store.filter = options.filter
+      store.storesLinks = options.storesLinks
+      return EntryStream(
+        client: side.client, bucket: side.bucket, paths: side.paths, options: store,
+        remark: remark)
+    }
+  }
+}
+
+/// What both listings of a run have in common.
+struct SideListingOptions {
+  var filter: MirrorFilter?
+  var encoding: NameEncoding
+  /// Whether a directory on either side stores links.
+  var storesLinks: Bool
+  var isDestination: Bool
+}

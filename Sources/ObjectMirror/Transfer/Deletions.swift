@@ -1,0 +1,106 @@
+import ObjectStorage
+import Platform
+
+/// What only the destination has, until all else is done.
+final class DeletionPlan {
+  private let spool: PathSpool
+  private(set) var fileCount: Int64 = 0
+
+  init(directory: String) { spool = PathSpool(directory: directory) }
+
+  /// Entries come in the order of the listing.
+  func add(_ entry: MirrorEntry) throws(MirrorError) {
+    var record = [UInt8](entry.isDirectory ? [1] : [0])
+    let count = UInt32(entry.path.count)
+    for shift in stride(from: 0, to: 32, by: 8) {
+      record.append(UInt8(truncatingIfNeeded: count >> UInt32(shift)))
+    }
+    record += entry.path
+    record += entry.key
+    if !entry.isDirectory { fileCount += 1 }
+    try spool.append(record)
+  }
+
+  /// The next one; what a directory holds comes before it.
+  func next() throws(MirrorError) -> MirrorEntry? {
+    guard let record = try spool.popLast() else { return nil }
+    let count = record[1..<5].reversed().reduce(0) { $0 << 8 | Int($1) }
+    return MirrorEntry(
+      record[0] == 1 ? .directory : .file, path: Array(record[5..<(5 + count)]),
+      key: Array(record[(5 + count)...]))
+  }
+}
+
+extension MirrorRun {
+  /// Deletes what was put aside: only when everything else went well, and the guards agree.
+  func delete(_ plan: DeletionPlan, sourceFileCount: Int64) throws(MirrorError) {
+    guard statistics.now.errorCount == 0 || options.ignoresErrors else { return }
+    if sourceFileCount == 0, plan.fileCount > 0, !options.allowsEmptySource {
+      throw .emptySource(destination: destination.description, fileCount: plan.fileCount)
+    }
+    if let limit = options.deletionCountMax, plan.fileCount > limit {
+      throw .tooManyDeletions(planned: plan.fileCount, limit: limit)
+    }
+    switch destination {
+    case .local(let local): try delete(plan, local)
+    case .store(let store): try delete(plan, store)
+    }
+  }
+
+  private func delete(_ plan: DeletionPlan, _ local: LocalSide) throws(MirrorError) {
+    while let entry = try plan.next() {
+      if isCancelled() { throw .cancelled }
+      do throws(MirrorError) {
+        guard entry.isDirectory else {
+          if !options.isDryRun { try local.remove(entry.path) }
+          deleted(entry)
+          continue
+        }
+        var isRemoved = true
+        if !options.isDryRun { isRemoved = try local.removeDirectory(entry.path) }
+        guard isRemoved else { continue }
+        statistics.change { $0.directoriesRemovedCount += 1 }
+        observe(.directoryRemoved(path: entry.path))
+      } catch {
+        failed(entry.path, error)
+      }
+    }
+  }
+
+  private func deleted(_ entry: MirrorEntry) {
+    statistics.change { $0.deletedCount += 1 }
+    observe(.deleted(path: entry.path))
+  }
+
+  private func delete(_ plan: DeletionPlan, _ store: StoreSide) throws(MirrorError) {
+    var batch: [MirrorEntry] = []
+    while let entry = try plan.next() {
+      if isCancelled() { throw .cancelled }
+      guard !entry.isDirectory else { continue }
+      batch.append(entry)
+      if batch.count == S3Limits.deleteCountMax {
+        try delete(batch, store)
+        batch = []
+      }
+    }
+    if !batch.isEmpty { try delete(batch, store) }
+  }
+
+  private func delete(_ batch: [MirrorEntry], _ store: StoreSide) throws(MirrorError) {
+    guard !options.isDryRun else { return batch.forEach(deleted) }
+    var keys: [String] = []
+    for entry in batch { keys.append(try store.key(of: entry)) }
+    let failures = try store.calling { (client) throws(S3Error) in
+      try client.deleteObjects(store.bucket, keys)
+    }
+    let remaining = Dictionary(failures.map { (Array($0.key.utf8), $0.error) }) { first, _ in first
+    }
+    for (entry, key) in zip(batch, keys) {
+      if let error = remaining[Array(key.utf8)] {
+        failed(entry.path, .store(error))
+      } else {
+        deleted(entry)
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+package import Platform
+
+/// How a mirror is made; the names are those of the options.
+package struct MirrorOptions: Sendable {
+  package var comparison = ComparisonOptions()
+  package var filter: MirrorFilter?
+  /// What the source does not have is deleted (`sync`).
+  package var deletes = false
+  package var deletesExcluded = false
+  package var deletionCountMax: Int64?
+  package var allowsEmptySource = false
+  /// Deletes although something failed.
+  package var ignoresErrors = false
+  package var createsEmptyDirectories = false
+  /// Takes the time at which an object was stored for the file's.
+  package var usesServerTimes = false
+  package var isDryRun = false
+  package var transferCount = 4
+  package var checkerCount = 8
+  /// Where what does not fit into memory is kept.
+  package var temporaryDirectory = "/tmp"
+
+  package init() {}
+}
+
+/// What a run has done to one path, or would do.
+package enum MirrorEvent: Sendable {
+  case copied(path: [UInt8], sizeBytes: Int64, isNew: Bool)
+  case timeSet(path: [UInt8])
+  case deleted(path: [UInt8])
+  case directoryMade(path: [UInt8])
+  case directoryRemoved(path: [UInt8])
+  case unchanged(path: [UInt8])
+  case passedOver(name: [UInt8], reason: String)
+  case failed(path: [UInt8], MirrorError)
+}
+
+/// How far a run is.
+package struct MirrorFigures: Sendable, Equatable {
+  package var listedCount: Int64 = 0
+  package var checkedCount: Int64 = 0
+  package var checkTotal: Int64 = 0
+  package var transferredCount: Int64 = 0
+  package var transferTotal: Int64 = 0
+  package var transferredBytes: Int64 = 0
+  package var transferTotalBytes: Int64 = 0
+  package var deletedCount: Int64 = 0
+  package var directoriesRemovedCount: Int64 = 0
+  package var serverCopyCount: Int64 = 0
+  package var serverCopyBytes: Int64 = 0
+  package var timeSetCount: Int64 = 0
+  package var errorCount: Int64 = 0
+  /// Whether one of the errors may not come again.
+  package var mayBeRetried = false
+  package var lastError: String?
+  package var lastKind: FailureKind?
+
+  package init() {}
+}
+
+/// The figures of a run, from all its threads.
+package final class MirrorStatistics: @unchecked Sendable {
+  private let lock = Lock()
+  // Guarded by `lock`.
+  private var figures = MirrorFigures()
+
+  package init() {}
+
+  package var now: MirrorFigures { lock.withLock { figures } }
+
+  func change(_ body: (inout MirrorFigures) -> Void) { lock.withLock { body(&figures) } }
+
+  func add(_ error: MirrorError) {
+    change { figures in
+      figures.errorCount += 1
+      figures.lastError = error.description
+      figures.lastKind = error.kind
+      switch error.kind {
+      case .unreachable, .partial, .corrupt, .failed: figures.mayBeRetried = true
+      default: break
+      }
+    }
+  }
+}

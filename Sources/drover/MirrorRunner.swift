@@ -1,0 +1,140 @@
+import ArgumentParser
+import Glibc
+import HTTPClient
+import ObjectMirror
+import ObjectStorage
+import Platform
+import Remotes
+
+/// One run of a command of `drover mirror`: its options, its output, and the way to both sides.
+final class MirrorRunner: Sendable {
+  private static let certificateSizeBytesMax = 4 << 20
+  private static let connectionCountMax = 64
+
+  let arguments: MirrorArguments
+  let output: MirrorOutput
+  private let interruption = Interruption.ofProcess()
+
+  private init(_ arguments: MirrorArguments) {
+    self.arguments = arguments
+    output = MirrorOutput(arguments)
+  }
+
+  /// Runs a command to its end and tells its failure; ends with the exit codes of rclone.
+  static func end(
+    _ arguments: MirrorArguments, _ body: (MirrorRunner) throws -> MirrorExitStatus
+  ) throws {
+    StartedProcess.hideFromDumps()
+    let runner = MirrorRunner(arguments)
+    var status: MirrorExitStatus
+    do {
+      status = try body(runner)
+    } catch let error as any DroverError {
+      status = runner.isInterrupted() ? .interrupted : MirrorExitStatus(error)
+      runner.output.failed(error, status)
+    }
+    Console.standard.showStatus("")
+    Console.standard.flush()
+    if status != .done { throw ExitCode(status.rawValue) }
+  }
+
+  /// Asked by the engines from all their threads.
+  var isInterrupted: @Sendable () -> Bool {
+    let interruption = interruption
+    return { interruption.isInterrupted }
+  }
+
+  // MARK: Sides
+
+  /// What is done with a directory that is not there.
+  enum Absence {
+    case refuse
+    case make
+    /// As ``make``, without a change.
+    case pretend
+  }
+
+  /// The side that a text names.
+  func side(_ text: String, absence: Absence = .refuse) throws -> MirrorSide {
+    switch try configuration().remote(text) {
+    case .local(let path, let options):
+      let makes = absence == .make
+      if absence == .pretend, access(path, F_OK) != 0, errno == ENOENT {
+        return .local(try LocalSide(absent: path, options: options))
+      }
+      return .local(try LocalSide(path: path, options: options, makes: makes))
+    case .s3(let options, let place):
+      return .store(try StoreSide(options, place, try storeSettings(options)))
+    }
+  }
+
+  private func configuration() throws(RemoteError) -> RemoteConfiguration {
+    let environment = ProcessEnvironment.all
+    let location = ConfigLocation.find(
+      option: arguments.config, environment: environment,
+      executableFolder: MirrorRunner.executableFolder, home: nil
+    ) { access($0, F_OK) == 0 }
+    var file = ConfigFile()
+    if case .file(let path) = location {
+      let isNamed = arguments.config != nil || environment["RCLONE_CONFIG"] != nil
+      // Remotes may come from the environment alone.
+      if isNamed || access(path, F_OK) == 0 { file = try ConfigFile(readingFrom: path) }
+    }
+    return RemoteConfiguration(
+      file: file, environment: environment, flags: arguments.flags,
+      workingDirectory: MirrorRunner.workingDirectory)
+  }
+
+  private static var executableFolder: String? {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    guard count > 0 else { return nil }
+    let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return path.lastIndex(of: "/").map { String(path[..<$0]) }
+  }
+
+  private static var workingDirectory: String {
+    guard let text = getcwd(nil, 0) else { return "/" }
+    defer { free(text) }
+    return String(cString: text)
+  }
+
+  private func storeSettings(_ options: S3RemoteOptions) throws -> StoreSideSettings {
+    var settings = StoreSideSettings()
+    settings.variable = { RepoEnvironment[$0] }
+    settings.attemptsMax = arguments.lowLevelRetries
+    settings.connectionsMax = min(
+      arguments.checkers + arguments.transfers * options.transfer.partsInFlight + 1,
+      MirrorRunner.connectionCountMax)
+    settings.isCancelled = isInterrupted
+    settings.http.isCancelled = isInterrupted
+    settings.http.idleCountMax = settings.connectionsMax
+    settings.http.verifiesServer = !arguments.noCheckCertificate
+    if let agent = arguments.userAgent { settings.http.userAgent = agent }
+    var files = arguments.caCert
+    if files.isEmpty, let bundle = RepoEnvironment["AWS_CA_BUNDLE"] { files = [bundle] }
+    for path in files {
+      let bytes = try SmallFile.read(path, sizeBytesMax: MirrorRunner.certificateSizeBytesMax)
+      settings.http.certificates += bytes + [UInt8(ascii: "\n")]
+    }
+    let output = output
+    settings.observe = { notice in
+      output.info(
+        "\(notice.subject): \(notice.error.description); once more in"
+          + " \(Shown.decimal(notice.delaySeconds, places: 1)) s")
+    }
+    return settings
+  }
+}
+
+/// The variables of this process.
+enum ProcessEnvironment {
+  static var all: [String: String] {
+    var result: [String: String] = [:]
+    for entry in StartedProcess.environment {
+      guard let equals = entry.firstIndex(of: "=") else { continue }
+      result[String(entry[..<equals])] = String(entry[entry.index(after: equals)...])
+    }
+    return result
+  }
+}

@@ -1,0 +1,224 @@
+import ArgumentParser
+import ObjectMirror
+import Platform
+import Synchronization
+
+/// The options of the commands that copy.
+struct MirrorTransferArguments: ParsableArguments {
+  @Flag(name: [.customShort("n"), .long], help: "Say what would be done, and do nothing.")
+  var dryRun = false
+
+  @Flag(name: .shortAndLong, help: "Compare by size and MD5, not by time.")
+  var checksum = false
+
+  @Flag(name: .shortAndLong, help: "Leave what is newer at the destination.")
+  var update = false
+
+  @Flag(help: "Leave all that is at the destination already.")
+  var ignoreExisting = false
+
+  @Flag(name: [.customShort("I"), .long], help: "Copy all, whatever is at the destination.")
+  var ignoreTimes = false
+
+  @Flag(help: "Take no account of sizes.")
+  var ignoreSize = false
+
+  @Flag(help: "Fail where a file at the destination would be changed.")
+  var immutable = false
+
+  @Flag(help: "Set no times of files whose content is equal.")
+  var noUpdateModtime = false
+
+  @Flag(help: "Make empty directories as well.")
+  var createEmptySrcDirs = false
+
+  @Option(help: ArgumentHelp("Attempts of the whole run.", valueName: "count"))
+  var retries = 3
+
+  func options() -> MirrorOptions {
+    var options = MirrorOptions()
+    options.comparison.checksum = checksum
+    options.comparison.updatesOlder = update
+    options.comparison.ignoresExisting = ignoreExisting
+    options.comparison.ignoresTimes = ignoreTimes
+    options.comparison.ignoresSize = ignoreSize
+    options.comparison.immutable = immutable
+    options.comparison.leavesTimes = noUpdateModtime
+    options.createsEmptyDirectories = createEmptySrcDirs
+    options.isDryRun = dryRun
+    return options
+  }
+
+  func validate() throws {
+    guard retries > 0 else { throw ValidationError("--retries is a number from 1 on") }
+  }
+}
+
+/// `drover mirror sync`.
+struct MirrorSyncCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sync",
+    abstract: "Make the destination what the source is, deletions included.",
+    discussion: """
+      Deletions come last, and only when everything else went well. A source without files deletes \
+      nothing unless --allow-empty-source says so.
+
+      Examples:
+        drover mirror sync /srv/data s3:bucket/data --checksum
+        drover mirror sync s3:bucket/data /srv/restored --dry-run
+      """)
+
+  @OptionGroup(title: "Copying") var transfer: MirrorTransferArguments
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Delete nothing when it would be more files than this.", valueName: "count"))
+  var maxDelete: Int64?
+
+  @Flag(help: "Delete what the source does not have although it holds no files at all.")
+  var allowEmptySource = false
+
+  @Flag(help: "Delete although something failed.")
+  var ignoreErrors = false
+
+  @Flag(help: "Delete what the filter leaves out at the destination.")
+  var deleteExcluded = false
+
+  /// Always so.
+  @Flag(help: .hidden)
+  var deleteAfter = false
+
+  @OptionGroup(title: "Choice of files") var choice: MirrorFilterArguments
+  @OptionGroup(title: "All commands") var arguments: MirrorArguments
+
+  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "source"))
+  var source: String
+  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "destination"))
+  var destination: String
+
+  func run() throws {
+    var options = transfer.options()
+    options.deletes = true
+    options.deletionCountMax = maxDelete.flatMap { $0 < 0 ? nil : $0 }
+    options.allowsEmptySource = allowEmptySource
+    options.ignoresErrors = ignoreErrors
+    options.deletesExcluded = deleteExcluded
+    try MirrorTransfer.run(
+      arguments, choice, options, retries: transfer.retries, from: source, to: destination)
+  }
+}
+
+/// `drover mirror copy`.
+struct MirrorCopyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "copy",
+    abstract: "Copy what the destination does not have, or has otherwise; delete nothing.")
+
+  @OptionGroup(title: "Copying") var transfer: MirrorTransferArguments
+  @OptionGroup(title: "Choice of files") var choice: MirrorFilterArguments
+  @OptionGroup(title: "All commands") var arguments: MirrorArguments
+
+  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "source"))
+  var source: String
+  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "destination"))
+  var destination: String
+
+  func run() throws {
+    try MirrorTransfer.run(
+      arguments, choice, transfer.options(), retries: transfer.retries, from: source,
+      to: destination)
+  }
+}
+
+/// What `sync` and `copy` do alike.
+enum MirrorTransfer {
+  static func run(
+    _ arguments: MirrorArguments, _ choice: MirrorFilterArguments, _ options: MirrorOptions,
+    retries: Int, from source: String, to destination: String
+  ) throws {
+    try MirrorRunner.end(arguments) { runner in
+      var options = options
+      options.filter = try choice.read()
+      options.comparison.sizeOnly = arguments.sizeOnly
+      options.usesServerTimes = arguments.useServerModtime
+      options.transferCount = arguments.transfers
+      options.checkerCount = arguments.checkers
+      options.temporaryDirectory = RepoEnvironment.temporaryDirectory
+      let from = try runner.side(source)
+      let to = try runner.side(destination, absence: options.isDryRun ? .pretend : .make)
+      let began = MonotonicTime.now()
+      var figures = MirrorFigures()
+      for attempt in 1...retries {
+        figures = try once(runner, from, to, options, began)
+        guard figures.errorCount > 0, figures.mayBeRetried, attempt < retries,
+          !runner.isInterrupted()
+        else { break }
+        runner.output.notice(
+          "attempt \(attempt) of \(retries) left \(figures.errorCount) failures; once more")
+      }
+      let seconds = MonotonicTime.now().seconds(since: began)
+      if runner.output.isJSON {
+        runner.output.emit(MirrorText.summary(figures, seconds: seconds))
+      } else {
+        runner.output.block(MirrorText.block(figures, seconds: seconds))
+      }
+      if figures.errorCount > 0, options.deletes, !options.ignoresErrors {
+        runner.output.error("nothing was deleted, as there were failures")
+      }
+      return MirrorExitStatus(figures)
+    }
+  }
+
+  private static func once(
+    _ runner: MirrorRunner, _ from: MirrorSide, _ to: MirrorSide, _ options: MirrorOptions,
+    _ began: MonotonicTime
+  ) throws -> MirrorFigures {
+    let output = runner.output
+    let isDryRun = options.isDryRun
+    let run = MirrorRun(
+      from: from, to: to, options, mediaTypes: .ofSystem(), isCancelled: runner.isInterrupted,
+      observe: { output.tell($0, isDryRun: isDryRun) })
+    let ticker = MirrorTicker(runner, run, began)
+    defer { ticker.end() }
+    return try run.run()
+  }
+}
+
+/// Tells how far a run is, from time to time.
+private final class MirrorTicker {
+  private static let pollSeconds = 0.1
+
+  private final class State: Sendable {
+    let isOver = Atomic<Bool>(false)
+  }
+
+  private let state: State
+  private let thread: Thread<Void>?
+
+  init(_ runner: MirrorRunner, _ run: MirrorRun, _ began: MonotonicTime) {
+    let (output, state) = (runner.output, State())
+    self.state = state
+    let interval = runner.arguments.statsSeconds ?? 0
+    guard interval > 0, !output.isQuiet, !output.isJSON else {
+      thread = nil
+      return
+    }
+    thread = Thread("mirror-stats") {
+      let clock = SystemClock()
+      var last = MonotonicTime.now()
+      while !state.isOver.load(ordering: .acquiring) {
+        clock.sleep(seconds: MirrorTicker.pollSeconds)
+        let now = MonotonicTime.now()
+        guard now.seconds(since: last) >= interval else { continue }
+        last = now
+        output.block(MirrorText.block(run.statistics.now, seconds: now.seconds(since: began)))
+      }
+    }
+  }
+
+  func end() {
+    state.isOver.store(true, ordering: .releasing)
+    // The thread throws nothing.
+    try? thread?.join()
+  }
+}
