@@ -2,7 +2,7 @@ import Glibc
 import Platform
 
 /// Real rclone, in the two versions that are compared with: Debian's 1.60, found by `PATH`, and
-/// 1.75, which `tools/install-packages tests` puts below `.build-peers/`, or `DROVER_RCLONE` names.
+/// 1.75, which `tools/install-servers` installs, or `DROVER_RCLONE` names.
 package struct RcloneJudge: Sendable {
   package let path: String
   package let version: String
@@ -10,16 +10,11 @@ package struct RcloneJudge: Sendable {
   /// Both versions.
   /// - Throws: when one of them is missing.
   package static func all() throws -> [RcloneJudge] {
-    let newer = environmentValue("DROVER_RCLONE") ?? packageRoot + "/.build-peers/bin/rclone"
+    let newer = environmentValue("DROVER_RCLONE") ?? (try InstalledServers.currentRclone)
     return [
       try RcloneJudge("rclone", prefix: "rclone v1.60."),
       try RcloneJudge(newer, prefix: "rclone v1.75."),
     ]
-  }
-
-  private static var packageRoot: String {
-    let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.dropLast(3).joined(separator: "/")
   }
 
   private init(_ path: String, prefix: String) throws {
@@ -28,7 +23,7 @@ package struct RcloneJudge: Sendable {
       let environment = RcloneJudge.environment([:])
       text = try TestSupport.runChecked(path, ["version"], environment: environment).outputText
     } catch {
-      throw TestFailure("\(prefix)x is needed; run tools/install-packages tests: \(error)")
+      throw TestFailure("\(prefix)x is needed; run tools/test, or tools/install-packages tests and tools/install-servers: \(error)")
     }
     guard text.hasPrefix(prefix) else {
       throw TestFailure("\(path) is not \(prefix)x but \(text.prefix { $0 != "\n" })")
