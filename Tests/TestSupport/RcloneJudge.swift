@@ -10,7 +10,7 @@ package struct RcloneJudge: Sendable {
   /// Both versions.
   /// - Throws: when one of them is missing.
   package static func all() throws -> [RcloneJudge] {
-    let newer = environmentValue("DROVER_RCLONE") ?? (try InstalledServers.currentRclone)
+    let newer = try environmentValue("DROVER_RCLONE") ?? InstalledServers.currentRclone
     return [
       try RcloneJudge("rclone", prefix: "rclone v1.60."),
       try RcloneJudge(newer, prefix: "rclone v1.75."),
