@@ -9,11 +9,14 @@ import Testing
   func s3KeepsItsPromises(_ kind: S3ServerKind, _ promise: ObjectStoreConformance) throws {
     let bucket = try kind.makeBucket()
     let store = try bucket.store()
-    if kind == .rclone, promise == .deletion {
+    switch (kind, promise) {
+    case (.rclone, .deletion):
       // It stores files: told to delete `a/b/c` it deletes the object `a/b`.
       withKnownIssue { try promise.run(on: store) }
-    } else {
-      try promise.run(on: store)
+    case (.rclone, .oneKeyFromManyThreads):
+      // It writes over the file that is there: who reads meanwhile may find none, or a part.
+      withKnownIssue(isIntermittent: true) { try promise.run(on: store) }
+    default: try promise.run(on: store)
     }
     _ = bucket.server
   }

@@ -23,7 +23,9 @@ package struct RcloneJudge: Sendable {
       let environment = RcloneJudge.environment([:])
       text = try TestSupport.runChecked(path, ["version"], environment: environment).outputText
     } catch {
-      throw TestFailure("\(prefix)x is needed; run tools/test, or tools/install-packages tests and tools/install-servers: \(error)")
+      throw TestFailure(
+        "\(prefix)x is needed; run tools/test, or tools/install-packages tests and tools/install-servers: \(error)"
+      )
     }
     guard text.hasPrefix(prefix) else {
       throw TestFailure("\(path) is not \(prefix)x but \(text.prefix { $0 != "\n" })")
