@@ -13,7 +13,8 @@ struct RepoCommand: ParsableCommand {
       11 it is locked, 12 the password is wrong, 130 interrupted.
 
       Examples:
-        export RESTIC_REPOSITORY=/srv/backup RESTIC_PASSWORD_FILE=/etc/backup-password
+        export RESTIC_REPOSITORY=/srv/backup
+        export RESTIC_PASSWORD_FILE=/etc/backup-password
         drover repo init
         drover repo backup /srv/data
         drover repo restore latest --target /mnt/restored
