@@ -237,8 +237,10 @@ struct MaintainedFixture {
     let writer = PackWriter(repository)
     let id = try tree.withUnsafeBytes { bytes in
       let id = codec.identifier(of: bytes, BlobID.self)
-      let blob = try codec.sealBlob(bytes, isCompressed: true)
-      try writer.add(BlobHandle(.tree, id), blob.sealed, plaintextLength: blob.plaintextLength)
+      let blob = try codec.compressed(bytes, isCompressed: true)
+      try writer.add(
+        sealing: blob.content, by: codec, BlobHandle(.tree, id),
+        plaintextLength: blob.plaintextLength)
       return id
     }
     try writer.finish(codec)

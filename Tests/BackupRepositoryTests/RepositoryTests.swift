@@ -81,17 +81,20 @@ import Testing
         : random.bytes(1 + index * 150)
       try bytes.withUnsafeBytes { bytes in
         let id = codec.identifier(of: bytes, BlobID.self)
-        let blob = try codec.sealBlob(bytes, isCompressed: true)
+        let blob = try codec.compressed(bytes, isCompressed: true)
         try writer.add(
-          BlobHandle(.data, id), blob.sealed, plaintextLength: blob.plaintextLength)
+          sealing: blob.content, by: codec, BlobHandle(.data, id),
+          plaintextLength: blob.plaintextLength)
       }
     }
     var tree = TreeEncoder()
     tree.finish()
     let root = tree.withBytes { codec.identifier(of: $0, BlobID.self) }
     try tree.bytes.withUnsafeBytes { bytes in
-      let blob = try codec.sealBlob(bytes, isCompressed: true)
-      try writer.add(BlobHandle(.tree, root), blob.sealed, plaintextLength: blob.plaintextLength)
+      let blob = try codec.compressed(bytes, isCompressed: true)
+      try writer.add(
+        sealing: blob.content, by: codec, BlobHandle(.tree, root),
+        plaintextLength: blob.plaintextLength)
     }
     try writer.finish(codec)
     try repository.save(

@@ -171,8 +171,9 @@ import Testing
     _ codec: RepositoryCodec
   ) throws -> BlobID {
     let id = codec.identifier(of: bytes, BlobID.self)
-    let blob = try codec.sealBlob(bytes, isCompressed: true)
-    try writer.add(BlobHandle(type, id), blob.sealed, plaintextLength: blob.plaintextLength)
+    let blob = try codec.compressed(bytes, isCompressed: true)
+    try writer.add(
+      sealing: blob.content, by: codec, BlobHandle(type, id), plaintextLength: blob.plaintextLength)
     return id
   }
 

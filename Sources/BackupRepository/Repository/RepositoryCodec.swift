@@ -138,24 +138,12 @@ package final class RepositoryCodec {
 
   // MARK: Blobs
 
-  /// Compresses a blob where that helps and seals it, into memory that is valid until the next
-  /// call.
+  /// What is to be sealed of a blob: a frame where compression helps, else the blob itself; valid
+  /// until the next call.
   ///
   /// `plaintextLength` is 0 when the blob is stored as it is, as the index writes it.
   /// `keepsLongerFrame` keeps a frame that is longer than the blob: for trees, because restic's
   /// prune stores those anew that are not compressed.
-  package func sealBlob(
-    _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool, keepsLongerFrame: Bool = false
-  ) throws(RepositoryError) -> (sealed: UnsafeRawBufferPointer, plaintextLength: UInt32) {
-    let (content, length) = try compressed(
-      plaintext, isCompressed: isCompressed, keepsLongerFrame: keepsLongerFrame)
-    let target = opened.reserve(content.count + Sealer.overheadByteCount)
-    try seal(content, into: target)
-    return (UnsafeRawBufferPointer(target), length)
-  }
-
-  /// What is sealed of a blob: a frame where that helps, else the blob itself; valid until the next
-  /// call. The rest is as with ``sealBlob(_:isCompressed:keepsLongerFrame:)``.
   func compressed(
     _ plaintext: UnsafeRawBufferPointer, isCompressed: Bool, keepsLongerFrame: Bool = false
   ) throws(RepositoryError) -> (content: UnsafeRawBufferPointer, plaintextLength: UInt32) {
