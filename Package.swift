@@ -61,13 +61,15 @@ let package = Package(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CXML", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
     .target(name: "CPlatform"),
+    .target(name: "CMD5"),
     .target(name: "CSHA256"),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("simdjson")]),
 
     // 1: the machine
     swift("Platform", ["CPlatform"]),
     swift(
-      "Cryptography", ["Platform", "COpenSSL", "CXXHash", "CSHA256"], settings: wrapperSettings),
+      "Cryptography", ["Platform", "COpenSSL", "CXXHash", "CMD5", "CSHA256"],
+      settings: wrapperSettings),
     swift("Compression", ["Platform", "CZstd"], settings: wrapperSettings),
     swift("Pipelines", ["Platform"]),
 
