@@ -73,7 +73,7 @@ struct IndexedEntries: PruneIndex {
       var cursors = try makeCursors(type)
       var copies: [PruneCopy] = []
       var lengths: [UInt32] = []
-      while let id = cursors.compactMap(\.record?.id).min(by: <) {
+      while let id = cursors.compactMap({ $0.record?.id }).min(by: <) {
         copies.removeAll(keepingCapacity: true)
         lengths.removeAll(keepingCapacity: true)
         for number in cursors.indices {
