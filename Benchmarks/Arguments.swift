@@ -23,7 +23,8 @@ enum Arguments {
   case machine(MachineArguments)
   case replicate(ReplicateArguments)
   case repository(RepositoryArguments)
-  /// What `repository` starts for each run: the file for the usage, then the command.
+  case mirror(MirrorArguments)
+  /// What `repository` and `mirror` start for each run: the file for the usage, then the command.
   case measuredChild(ArraySlice<String>)
   case help
 
@@ -45,6 +46,12 @@ enum Arguments {
       --json writes nothing but JSON lines, the medians and limits among them.
       Steps (default: all): \(RepositoryStep.allCases.map(\.rawValue).joined(separator: " "))
 
+    drover-benchmarks mirror [--work DIR] [--rounds N] [--drover FILE] [--rclone FILE]
+                             [--seed N] [--steps STEP,…]
+      drover mirror and rclone side by side, each against an `rclone serve s3` of its own. Needs
+      about 12 GB below DIR, and a quiet machine.
+      Steps (default: all): \(MirrorStep.allCases.map(\.rawValue).joined(separator: " "))
+
     One JSON line per run on standard output and in DIR/results.jsonl; then the medians.
     Exit codes: 0 every bound is kept, 1 failed, 2 usage, 4 a bound is missed or a copy differs.
     """
@@ -55,6 +62,7 @@ enum Arguments {
     case "machine": self = .machine(try MachineArguments(parsing: &rest))
     case "replicate": self = .replicate(try ReplicateArguments(parsing: &rest))
     case "repository": self = .repository(try RepositoryArguments(parsing: &rest))
+    case "mirror": self = .mirror(try MirrorArguments(parsing: &rest))
     case MeasuredCommand.verb: self = .measuredChild(rest)
     case "--help", "-h", "help": self = .help
     case let other:
@@ -129,4 +137,14 @@ func count(of option: String, _ rest: inout ArraySlice<String>) throws -> Int {
     throw BenchmarkError("\(option) needs a number from 1 to 1000", kind: .usage)
   }
   return number
+}
+
+/// The steps that a list with commas names.
+func benchmarkSteps<Step: RawRepresentable<String>>(_ text: String) throws -> [Step] {
+  try text.split { $0 == "," || $0 == " " }.map { word in
+    guard let step = Step(rawValue: String(word)) else {
+      throw BenchmarkError("\(word) is no step; see --help", kind: .usage)
+    }
+    return step
+  }
 }

@@ -37,6 +37,11 @@ struct Main {
       let log = ResultLog(path: "\(options.work)/results.jsonl")
       try RepositoryBenchmark(options, log: log).run()
       return .done
+    case .mirror(let options):
+      try runCommand(["mkdir", "-p", options.work])
+      let log = ResultLog(path: "\(options.work)/results.jsonl")
+      try MirrorBenchmark(options, log: log).run()
+      return .done
     case .measuredChild(let rest):
       try MeasuredCommand.runAsChild(rest)
       return .done

@@ -31,3 +31,32 @@ func measureHashes(rounds: Int) throws -> [Figure] {
     try figure("SHA-256") { UInt64(try SHA256.digest($0)[0]) },
   ]
 }
+
+/// MD5 of one message, and of eight side by side, on one core, from memory.
+func measureMD5(rounds: Int) throws -> [Figure] {
+  var generator = SeededGenerator(seed: 2)
+  let data = generator.bytes(bufferBytes)
+  let single = try medianSeconds(rounds: rounds) {
+    let message = MD5Message()
+    data.withUnsafeBytes { message.update($0) }
+    _ = message.finish()
+  }
+  let lanes = try medianSeconds(rounds: rounds) {
+    let messages = (0..<MD5Message.laneCount).map { _ in MD5Message() }
+    let pieceBytes = bufferBytes / messages.count
+    data.withUnsafeBytes { bytes in
+      MD5Message.update(
+        messages.enumerated().map { index, message in
+          let range = index * pieceBytes..<(index + 1) * pieceBytes
+          return (message, UnsafeRawBufferPointer(rebasing: bytes[range]))
+        })
+    }
+  }
+  let megabytes = Double(bufferBytes) / 1e6
+  return [
+    Figure(name: "MD5", perSecond: megabytes / single, unit: "MB", note: "one core, one message"),
+    Figure(
+      name: "MD5, lanes", perSecond: megabytes / lanes, unit: "MB",
+      note: "one core, \(MD5Message.laneCount) messages side by side"),
+  ]
+}

@@ -15,6 +15,7 @@ final class MachineBenchmark {
     var figures: [Figure] = []
     let parts: [() throws -> [Figure]] = [
       { try measureHashes(rounds: self.options.roundCount) },
+      { try measureMD5(rounds: self.options.roundCount) },
       { try measureCompression(rounds: self.options.roundCount) },
       { try measureSealing(rounds: self.options.roundCount) },
       { [try measureTunnel(rounds: self.options.roundCount)] },

@@ -22,7 +22,7 @@ struct RepositoryArguments {
       case "--restic": restic = try value(of: argument, &rest)
       case "--rounds": roundCount = try count(of: argument, &rest)
       case "--seed": seed = UInt64(try count(of: argument, &rest))
-      case "--steps": steps = try RepositoryArguments.steps(try value(of: argument, &rest))
+      case "--steps": steps = try benchmarkSteps(try value(of: argument, &rest))
       case "--fresh-volume": usesFreshVolume = true
       case "--json": isJSON = true
       default: throw BenchmarkError("\(argument) is no option; see --help", kind: .usage)
@@ -33,15 +33,6 @@ struct RepositoryArguments {
     // A backup names its paths, so they must not depend on the working directory.
     guard work.hasPrefix("/") else {
       throw BenchmarkError("--work needs an absolute path", kind: .usage)
-    }
-  }
-
-  private static func steps(_ text: String) throws -> [RepositoryStep] {
-    try text.split { $0 == "," || $0 == " " }.map { word in
-      guard let step = RepositoryStep(rawValue: String(word)) else {
-        throw BenchmarkError("\(word) is no step; see --help", kind: .usage)
-      }
-      return step
     }
   }
 }

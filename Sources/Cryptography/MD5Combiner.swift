@@ -7,6 +7,8 @@ import Platform
 @safe
 package final class MD5Message: @unchecked Sendable {
   package static let byteCount = 16
+  /// Messages that are hashed side by side.
+  package static let laneCount = Int(DROVER_MD5_LANE_COUNT)
 
   private let hash: UnsafeMutablePointer<drover_md5>
 
@@ -32,6 +34,14 @@ package final class MD5Message: @unchecked Sendable {
       unsafe drover_md5_finish(hash, digest.baseAddress.unsafelyUnwrapped)
       count = MD5Message.byteCount
     }
+  }
+
+  /// Adds to up to ``laneCount`` different messages, quickest when the parts have about the same
+  /// length.
+  package static func update(_ parts: [(message: MD5Message, bytes: UnsafeRawBufferPointer)]) {
+    unsafe precondition(parts.count <= laneCount, "more messages than lanes")
+    let pieces = unsafe parts.map { unsafe $0.message.piece($0.bytes) }
+    unsafe drover_md5_update_lanes(pieces, pieces.count)
   }
 
   fileprivate func piece(_ bytes: UnsafeRawBufferPointer) -> drover_md5_piece {
@@ -83,7 +93,7 @@ package final class MD5Combiner: @unchecked Sendable {
 
   /// Hashes what waits longest; the lock is held before and after, not meanwhile.
   private func hashBatch() {
-    let batch = waiting.prefix(Int(DROVER_MD5_LANE_COUNT))
+    let batch = waiting.prefix(MD5Message.laneCount)
     waiting.removeFirst(batch.count)
     isHashing = true
     lock.unlock()
