@@ -16,6 +16,9 @@ import Testing
     case (.rclone, .oneKeyFromManyThreads):
       // It writes over the file that is there: who reads meanwhile may find none, or a part.
       withKnownIssue(isIntermittent: true) { try promise.run(on: store) }
+    case (.rclone, .manyThreads):
+      // It removes a directory whose last file was deleted, with what has just been stored there.
+      withKnownIssue(isIntermittent: true) { try promise.run(on: store) }
     default: try promise.run(on: store)
     }
     _ = bucket.server

@@ -101,21 +101,21 @@ final class DirectoryLister {
     _ name: ArenaSlice, _ descriptor: Int32, _ directory: SourceDirectory
   ) {
     var status = stat()
-    let cName = directory.arena.cString(at: name.offset)
-    guard fstatat(descriptor, cName, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-      return report("fstatat", name, directory)
-    }
+    let code = fstatat(
+      descriptor, directory.arena.cString(at: name.offset), &status, AT_SYMLINK_NOFOLLOW)
+    guard code == 0 else { return report("fstatat", name, directory) }
     var entry = SourceEntry()
     entry.name = name
     entry.take(status)
     if selection.excludes(entry) { return }
     if let device = directory.fileSystem, entry.deviceID != device, !entry.isDirectory { return }
     if entry.type == .symbolicLink {
-      guard readLink(cName, descriptor, directory, &entry) else {
+      let start = directory.arena.cString(at: name.offset)
+      guard readLink(start, descriptor, directory, &entry) else {
         return report("readlinkat", name, directory)
       }
     }
-    readAttributes(cName, descriptor, directory, &entry)
+    readAttributes(descriptor, directory, &entry)
     directory.append(entry)
   }
 
@@ -136,6 +136,7 @@ final class DirectoryLister {
     onProblem(directory, path, PlatformError(call, printable(path), errno: code))
   }
 
+  /// `name` may stand in the arena of the directory, and be no more valid after the call.
   private func readLink(
     _ name: UnsafePointer<CChar>, _ descriptor: Int32, _ directory: SourceDirectory,
     _ entry: inout SourceEntry
@@ -153,13 +154,12 @@ final class DirectoryLister {
   /// There is no `llistxattrat`: the name is resolved in the thread's own working directory, or,
   /// where that cannot be had, below `/proc/self/fd`.
   private func readAttributes(
-    _ name: UnsafePointer<CChar>, _ descriptor: Int32, _ directory: SourceDirectory,
-    _ entry: inout SourceEntry
+    _ descriptor: Int32, _ directory: SourceDirectory, _ entry: inout SourceEntry
   ) {
     let code: Int32
     if hasOwnDirectory {
-      // A name like any other: the arena may move while its attributes are appended.
-      code = withCopy(name, entry.name.count) {
+      // The arena may move while attributes are appended to it.
+      code = withCopy(directory.bytes(entry.name)) {
         attributes.collect($0, into: &directory.arena, &entry.attributes)
       }
     } else {
@@ -171,13 +171,14 @@ final class DirectoryLister {
     if code != 0, code != ENOENT { report("llistxattr", entry.name, code, directory) }
   }
 
+  /// Hands out a copy of a name with the NUL behind it.
   private func withCopy<Result>(
-    _ name: UnsafePointer<CChar>, _ count: UInt32, _ body: (UnsafePointer<CChar>) -> Result
+    _ name: UnsafeRawBufferPointer, _ body: (UnsafePointer<CChar>) -> Result
   ) -> Result {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(count) + 1) { copy in
-      let start = copy.baseAddress.unsafelyUnwrapped
-      memcpy(start, name, Int(count) + 1)
-      return body(start)
+    withUnsafeTemporaryAllocation(byteCount: name.count + 1, alignment: 1) { copy in
+      copy.copyMemory(from: name)
+      copy[name.count] = 0
+      return body(copy.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self))
     }
   }
 

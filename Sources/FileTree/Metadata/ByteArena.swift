@@ -46,6 +46,7 @@ package struct ByteArena: ~Copyable {
     UnsafeRawBufferPointer(rebasing: memory[Int(offset)..<Int(offset) + length])
   }
 
+  /// The string at `offset`; valid until the next append.
   package func cString(at offset: UInt32) -> UnsafePointer<CChar> {
     UnsafeRawPointer(memory.baseAddress.unsafelyUnwrapped + Int(offset))
       .assumingMemoryBound(to: CChar.self)
