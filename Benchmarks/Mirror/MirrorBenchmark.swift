@@ -112,7 +112,8 @@ final class MirrorBenchmark {
   private func report() throws {
     say("")
     for peer in peers { say("\(peer.name): \(try peer.version())") }
-    say("\nmedian of \(options.roundCount), peak of the worst round; rclone, drover, drover ÷ rclone")
+    say(
+      "\nmedian of \(options.roundCount), peak of the worst round; rclone, drover, drover ÷ rclone")
     for step in options.steps {
       let rows = MirrorQuantity.allCases.map { quantity in
         let values = peers.map { quantity.value(of: usages[step]?[$0.name] ?? []) }
