@@ -42,9 +42,13 @@ final class MirrorOutput: Sendable {
 
   // MARK: Events
 
-  /// Tells what was done with a path.
-  func tell(_ event: MirrorEvent, isDryRun: Bool) {
-    if isJSON, tellJSON(event, isDryRun: isDryRun) { return }
+  /// Tells what was done with a path, at the destination of that name when there are several.
+  func tell(_ event: MirrorEvent, at destination: String? = nil, isDryRun: Bool) {
+    if isJSON, tellJSON(event, destination, isDryRun: isDryRun) { return }
+    let place = destination.map { "\($0): " } ?? ""
+    func notice(_ text: String) { self.notice(place + text) }
+    func info(_ text: String) { self.info(place + text) }
+    func error(_ text: String) { self.error(place + text) }
     func said(_ path: [UInt8], _ done: String, _ planned: String, _ more: String = "") {
       if isDryRun {
         notice("\(printable(path)): Skipped \(planned) as --dry-run is set\(more)")
@@ -71,7 +75,9 @@ final class MirrorOutput: Sendable {
   }
 
   /// False for what is told as text.
-  private func tellJSON(_ event: MirrorEvent, isDryRun: Bool) -> Bool {
+  private func tellJSON(
+    _ event: MirrorEvent, _ destination: String?, isDryRun: Bool
+  ) -> Bool {
     let action: String
     let path: [UInt8]
     var more: [(String, JSONValue)] = []
@@ -95,6 +101,7 @@ final class MirrorOutput: Sendable {
       "message_type": .string(action), "path": .string(String(decoding: path, as: UTF8.self)),
     ]
     for (name, value) in more { object[name] = value }
+    if let destination { object["destination"] = .string(destination) }
     if isDryRun { object["dry_run"] = .bool(true) }
     emit(object)
     return true
