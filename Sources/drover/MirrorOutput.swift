@@ -67,6 +67,10 @@ final class MirrorOutput: Sendable {
     case .directoryRemoved(let path): said(path, "Removed directory", "remove directory")
     case .unchanged: break
     case .passedOver(let name, let reason): notice("\(printable(name)): left out: \(reason)")
+    case .ended(let outcome):
+      guard destination != nil else { break }
+      let took = MirrorText.duration(outcome.seconds)
+      notice(outcome.isGood ? "done after \(took)" : "failed after \(took)")
     case .failed(let path, let failure):
       let text = failure.description
       let name = printable(path)
@@ -90,6 +94,14 @@ final class MirrorOutput: Sendable {
     case .directoryMade(let name): (action, path) = ("directory_made", name)
     case .directoryRemoved(let name): (action, path) = ("directory_removed", name)
     case .unchanged: return true
+    case .ended(let outcome):
+      guard let destination else { return true }
+      emit([
+        "message_type": .string("ended"), "destination": .string(destination),
+        "outcome": .string(outcome.isGood ? "done" : "failed"),
+        "elapsedTime": .double(outcome.seconds),
+      ])
+      return true
     case .passedOver(let name, let reason):
       (action, path) = ("passed_over", name)
       more = [("reason", .string(reason))]

@@ -86,8 +86,7 @@ private final class MirrorAttempts {
       names.append(name)
       outcomes.append(
         failure.map {
-          DestinationOutcome(
-            name: name, figures: MirrorFigures(), failure: $0, hasAnswered: false)
+          DestinationOutcome(name: name, figures: MirrorFigures(), failure: $0)
         })
     }
   }
@@ -139,6 +138,7 @@ private final class MirrorAttempts {
   private func report(_ outcome: DestinationOutcome, _ seconds: Double) {
     let figures = outcome.figures
     let place = isAlone ? "" : "\(outcome.name): "
+    let seconds = isAlone ? seconds : outcome.seconds
     if output.isJSON {
       var object = MirrorText.summary(figures, seconds: seconds)
       if !isAlone {
@@ -151,10 +151,7 @@ private final class MirrorAttempts {
       output.emit(object)
     } else {
       if !isAlone {
-        let end =
-          outcome.failure.map { "failed: \($0.description)" }
-          ?? (outcome.isGood ? "done" : "failed: \(figures.errorCount) errors")
-        output.block("Destination:   \t\(place)\(end)")
+        output.block("Destination:   \t\(place)\(outcome.isGood ? "done" : "failed")")
       }
       output.block(MirrorText.block(figures, seconds: seconds))
     }

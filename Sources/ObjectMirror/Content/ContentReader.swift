@@ -133,8 +133,14 @@ final class ContentReader: ObjectSource, @unchecked Sendable {
       return run.finish()
     }
     guard let file else { preconditionFailure("a reader has bytes or a file") }
-    let digests = try file.digests(partSizeBytes: partSizeBytes)
-    file.window?.needsNoDigest()
+    let digests =
+      if let pace {
+        try pace.working { () throws(MirrorError) in
+          try file.digests(partSizeBytes: partSizeBytes)
+        }
+      } else {
+        try file.digests(partSizeBytes: partSizeBytes)
+      }
     hashes = false
     return digests
   }

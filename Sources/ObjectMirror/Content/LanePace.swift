@@ -15,6 +15,7 @@ final class LanePace: @unchecked Sendable {
   private var lastProgress = MonotonicTime.now()
   private var hasAnswered = false
   private var hasLeft = false
+  private var busyCount = 0
   /// Nil while it is not loose; the end of time until it goes on.
   private var looseUntil: MonotonicTime?
   private var looseSeconds = LanePace.looseSecondsMin
@@ -40,6 +41,19 @@ final class LanePace: @unchecked Sendable {
     }
   }
 
+  /// Runs what takes a while on this machine: nobody takes that for a stall.
+  func working<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value
+  {
+    lock.withLock { busyCount += 1 }
+    defer {
+      lock.withLock {
+        busyCount -= 1
+        lastProgress = MonotonicTime.now()
+      }
+    }
+    return try body()
+  }
+
   /// Nothing is to be expected of it any more.
   func leave() { lock.withLock { hasLeft = true } }
 
@@ -62,7 +76,9 @@ final class LanePace: @unchecked Sendable {
     lock.withLock {
       if isLooseNow(now) { return true }
       let patience = hasAnswered ? options.patienceSeconds : options.firstPatienceSeconds
-      guard now.seconds(since: max(lastProgress, start)) > patience else { return false }
+      guard busyCount == 0, now.seconds(since: max(lastProgress, start)) > patience else {
+        return false
+      }
       looseUntil = MonotonicTime(nanoseconds: .max)
       return true
     }

@@ -26,6 +26,7 @@ final class SharedFile: @unchecked Sendable {
       let digests = try content.digests(partSizeBytes: partSizeBytes)
       try content.checkUnchanged()
       known = digests
+      window?.needsNoDigest()
       return digests
     }
   }

@@ -82,6 +82,14 @@ final class SourceShare: @unchecked Sendable {
   func digests(
     _ item: NumberedEntry, lane: Int, partSizeBytes: Int64? = nil
   ) throws(MirrorError) -> ContentDigests {
+    try paces[lane].working { () throws(MirrorError) in
+      try made(item, lane, partSizeBytes)
+    }
+  }
+
+  private func made(
+    _ item: NumberedEntry, _ lane: Int, _ partSizeBytes: Int64?
+  ) throws(MirrorError) -> ContentDigests {
     switch try acquire(item, lane, .looking) {
     case .whole(let bytes):
       return try ContentReader(bytes, path: item.entry.path)

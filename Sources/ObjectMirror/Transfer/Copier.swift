@@ -10,8 +10,8 @@ struct Copier: Sendable {
   let mediaTypes: MediaTypes
   let share: SourceShare
   let lane: Int
-  /// Whether other destinations read the same source.
-  let isShared: Bool
+  /// Destinations that read the same source.
+  let laneCount: Int
 
   /// What a copy was.
   struct Outcome {
@@ -32,10 +32,12 @@ struct Copier: Sendable {
     case (.local(let from), .local(let to)) where entry.kind == .link:
       share.skip(item.number, lane: lane)
       return try copyLink(entry, from, to)
-    case (.store(let from), .store(let to)) where from.isSameService(as: to):
+    case (.store(let from), .store(let to))
+    where from.isSameService(as: to)
+      && entry.sizeBytes < to.options.transfer.copyCutoffBytes:
       share.skip(item.number, lane: lane)
       return try copy(entry, from, to)
-    case (.store(let from), .local(let to)) where !isShared:
+    case (.store(let from), .local(let to)) where laneCount == 1:
       return try download(entry, from, to)
     case (_, .store(let store)): return try upload(item, store)
     case (_, .local(let local)): return try write(item, local)
@@ -56,7 +58,7 @@ struct Copier: Sendable {
       throw error
     }
     defer { reader.close() }
-    let upload = Upload(store: store, key: key, reader: reader)
+    let upload = Upload(store: store, key: key, reader: reader, laneCount: laneCount)
     do throws(MirrorError) {
       try upload.send(attributes(item.entry, store, reader.facts))
       try reader.checkUnchanged()
@@ -130,9 +132,6 @@ struct Copier: Sendable {
   private func copy(
     _ entry: MirrorEntry, _ from: StoreSide, _ to: StoreSide
   ) throws(MirrorError) -> Outcome {
-    guard entry.sizeBytes < to.options.transfer.copyCutoffBytes else {
-      throw .unserved("objects of this size cannot be copied within the service yet")
-    }
     let (sourceKey, targetKey) = (try from.key(of: entry), try to.key(of: entry))
     try to.makeBucketIfMissing()
     try to.calling { (client) throws(S3Error) in

@@ -67,21 +67,25 @@ final class DestinationLane: @unchecked Sendable {
       usesServerTimes: options.usesServerTimes, share: share, lane: index)
     copier = Copier(
       source: source, destination: destination, mediaTypes: run.mediaTypes, share: share,
-      lane: index, isShared: run.destinations.count > 1)
+      lane: index, laneCount: run.destinations.count)
   }
 
   // MARK: The whole
 
   /// Runs to the end.
   func run() -> DestinationOutcome {
+    let began = MonotonicTime.now()
     let outcome = Result { () throws(MirrorError) in try mirror() }
     share.leave(index)
     queue.abandon()
     var failure: MirrorError?
     if case .failure(let error) = outcome { failure = ended ?? error }
-    return DestinationOutcome(
+    let end = DestinationOutcome(
       name: destination.description, figures: statistics.now, failure: failure,
-      hasAnswered: lock.withLock { hasAnswered })
+      hasAnswered: lock.withLock { hasAnswered },
+      seconds: MonotonicTime.now().seconds(since: began))
+    observe(.ended(end))
+    return end
   }
 
   private func mirror() throws(MirrorError) {

@@ -34,6 +34,8 @@ package enum MirrorEvent: Sendable {
   case unchanged(path: [UInt8])
   case passedOver(name: [UInt8], reason: String)
   case failed(path: [UInt8], MirrorError)
+  /// The destination has come to its end; others may still be at work.
+  case ended(DestinationOutcome)
 }
 
 /// How one destination of a run has ended.
@@ -46,12 +48,15 @@ package struct DestinationOutcome: Sendable {
   package let failure: MirrorError?
   /// Whether it answered at all.
   package let hasAnswered: Bool
+  /// From the start of the run to its own end.
+  package let seconds: Double
 
   package init(
-    name: String, figures: MirrorFigures, failure: MirrorError?, hasAnswered: Bool
+    name: String, figures: MirrorFigures, failure: MirrorError?, hasAnswered: Bool = false,
+    seconds: Double = 0
   ) {
-    (self.name, self.figures) = (name, figures)
-    (self.failure, self.hasAnswered) = (failure, hasAnswered)
+    (self.name, self.figures, self.failure) = (name, figures, failure)
+    (self.hasAnswered, self.seconds) = (hasAnswered, seconds)
   }
 
   package var isGood: Bool { failure == nil && figures.errorCount == 0 }
@@ -71,6 +76,8 @@ package struct MirrorOutcome: Sendable {
   package let sourceListedCount: Int64
   /// Bytes of the source's files that were read, for all destinations together.
   package let sourceReadBytes: Int64
+
+  package var isGood: Bool { destinations.allSatisfy { $0.isGood } }
 
   /// The figures of a run with one destination.
   /// - Throws: what has ended it.

@@ -20,6 +20,8 @@ struct Upload {
   let store: StoreSide
   let key: String
   let reader: ContentReader
+  /// Destinations that share the memory for parts.
+  let laneCount: Int
 
   func send(_ attributes: S3Attributes) throws(MirrorError) {
     if isInParts { return try sendParts(attributes) }
@@ -85,10 +87,19 @@ struct Upload {
       try reader.checkUnchanged()
       attributes.metadata.append(("md5chksum", Base64.text(of: md5)))
     }
+    let inFlight = (transfer.partsInFlight + laneCount - 1) / laneCount
     _ = try store.calling { (client) throws(S3Error) in
       try S3Upload.store(
         client, store.bucket, key, ObjectBody(reader), attributes,
-        partSizeBytes: transfer.partSizeBytes, concurrency: transfer.partsInFlight)
+        partSizeBytes: transfer.partSizeBytes, concurrency: inFlight)
     }
+    // The MD5 that another store tells is that of what it has sent.
+    guard let told = reader.facts.md5 else { return }
+    let md5 = try reader.md5()
+    guard told != md5 else { return }
+    try store.calling { (client) throws(S3Error) in
+      try client.deleteObject(store.bucket, key)
+    }
+    throw .damaged(path: reader.path, told: told, came: md5)
   }
 }
