@@ -5,7 +5,10 @@ extension HTTPError {
   static func from(_ code: CURLcode, _ transfer: CurlTransfer, reason: String) -> HTTPError {
     let server = transfer.server
     switch code {
-    case CURLE_COULDNT_RESOLVE_HOST: return .unresolved(server: server, reason: reason)
+    case CURLE_COULDNT_RESOLVE_HOST:
+      // Libcurl does not tell whether the name servers have failed.
+      return HostLookup.isUnknown(server)
+        ? .noSuchHost(server: server) : .unresolved(server: server, reason: reason)
     case CURLE_COULDNT_RESOLVE_PROXY, CURLE_PROXY: return .proxyFailed(reason: reason)
     case CURLE_COULDNT_CONNECT: return .unreachable(server: server, reason: reason)
     case CURLE_OPERATION_TIMEDOUT: return .timedOut(server: server, reason: reason)

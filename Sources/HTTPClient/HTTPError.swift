@@ -7,6 +7,8 @@ package import Platform
 package enum HTTPError: DroverError {
   case invalidRequest(server: String, problem: String)
   case unresolved(server: String, reason: String)
+  /// The name servers know no such host.
+  case noSuchHost(server: String)
   case unreachable(server: String, reason: String)
   case timedOut(server: String, reason: String)
   /// The server's certificate is not trusted, or not the server's.
@@ -35,6 +37,8 @@ package enum HTTPError: DroverError {
     case .unresolved, .unreachable, .timedOut, .tlsFailed, .connectionLost, .cutShort,
       .proxyFailed:
       .unreachable
+    // Some resolvers say so for a moment; a few attempts show it.
+    case .noSuchHost: .unreachable
     case .tlsRefused: .denied
     case .notHTTP, .bodyEnded, .library: .failed
     case .tooLarge: .corrupt
@@ -43,10 +47,28 @@ package enum HTTPError: DroverError {
     }
   }
 
+  /// Whether nothing that is sent to the same server arrives.
+  package var isLasting: Bool {
+    switch self {
+    case .noSuchHost, .unresolved, .tlsRefused, .certificatesUnusable: true
+    default: false
+    }
+  }
+
+  /// Attempts that are worth while; nil for those that the policy allows.
+  package var attemptsMax: Int? {
+    switch self {
+    case .noSuchHost: 2
+    case .unresolved: 4
+    default: nil
+    }
+  }
+
   package var message: String {
     switch self {
     case .invalidRequest(let server, let problem): "\(server): cannot send: \(problem)"
     case .unresolved(let server, let reason): "\(server): no address: \(reason)"
+    case .noSuchHost(let server): "\(server): there is no such host"
     case .unreachable(let server, let reason): "\(server): cannot connect: \(reason)"
     case .timedOut(let server, let reason): "\(server): timed out: \(reason)"
     case .tlsRefused(let server, let reason): "\(server): the certificate is refused: \(reason)"
@@ -70,7 +92,8 @@ package enum HTTPError: DroverError {
 
   package var hint: String? {
     switch self {
-    case .unresolved: "Check the spelling of the host, and this machine's name servers."
+    case .unresolved, .noSuchHost:
+      "Check the spelling of the host, and this machine's name servers."
     case .unreachable: "Check that the server runs, and that a firewall lets the port through."
     case .timedOut: "Look at the server and at the way to it."
     case .tlsRefused:

@@ -7,6 +7,8 @@ package enum MirrorError: DroverError {
   /// A file or directory below the root, or the root itself for an empty path.
   case local(PlatformError, path: [UInt8])
   case store(S3Error)
+  /// The destination's bucket is not there and cannot be made.
+  case noBucket(String, S3Error)
   /// A key that cannot be a path, or a path that cannot be a key.
   case unusable(name: [UInt8], KeyPaths.Problem)
   /// A file that changed while it was read.
@@ -31,7 +33,7 @@ package enum MirrorError: DroverError {
   package var kind: FailureKind {
     switch self {
     case .local(let error, _): error.kind
-    case .store(let error): error.kind
+    case .store(let error), .noBucket(_, let error): error.kind
     case .unusable: .partial
     case .changed: .partial
     case .damaged: .corrupt
@@ -50,6 +52,7 @@ package enum MirrorError: DroverError {
       "\(printable(path.isEmpty ? [0x2e] : path)): "
         + "\(PlatformError.reason(of: error.errno)) (\(error.call))"
     case .store(let error): error.message
+    case .noBucket(let name, _): "\(name): the bucket is not there and cannot be made"
     case .unusable(let name, let problem): "\(printable(name)): \(problem)"
     case .changed(let path): "\(printable(path)): it changed while it was read"
     case .damaged(let path, let problem): "\(printable(path)): \(problem)"
@@ -71,7 +74,7 @@ package enum MirrorError: DroverError {
   package var hint: String? {
     switch self {
     case .local(let error, _): error.hint
-    case .store(let error): error.hint
+    case .store(let error), .noBucket(_, let error): error.hint
     case .changed: "Run again."
     case .tooManyDeletions: "Look at the source, or allow more with --max-delete."
     case .emptySource:
@@ -81,8 +84,20 @@ package enum MirrorError: DroverError {
     }
   }
 
+  /// Whether everything else that is asked of the same store will fail in the same way.
+  package var isLasting: Bool {
+    switch self {
+    case .store(let error): error.isLasting
+    case .noBucket: true
+    default: false
+    }
+  }
+
   package var cause: (any DroverError)? {
-    if case .store(let error) = self { return error.cause }
-    return nil
+    switch self {
+    case .store(let error): error.cause
+    case .noBucket(_, let error): error
+    default: nil
+    }
   }
 }

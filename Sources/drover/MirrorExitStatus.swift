@@ -44,4 +44,21 @@ enum MirrorExitStatus: Int32, CaseIterable {
     default: self = .failed
     }
   }
+
+  init(_ outcome: DestinationOutcome) {
+    if let failure = outcome.failure { self.init(failure) } else { self.init(outcome.figures) }
+  }
+
+  /// From the least to the worst: what may succeed later comes first, what ended the run last.
+  private static let order: [MirrorExitStatus] = [
+    .done, .temporary, .failed, .fileNotFound, .directoryNotFound, .lasting, .usage, .fatal,
+    .interrupted,
+  ]
+
+  /// The worst of several.
+  static func worst(_ all: [MirrorExitStatus]) -> MirrorExitStatus {
+    all.max { a, b in
+      (order.firstIndex(of: a) ?? 0) < (order.firstIndex(of: b) ?? 0)
+    } ?? .done
+  }
 }

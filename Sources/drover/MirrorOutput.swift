@@ -42,9 +42,13 @@ final class MirrorOutput: Sendable {
 
   // MARK: Events
 
-  /// Tells what was done with a path.
-  func tell(_ event: MirrorEvent, isDryRun: Bool) {
-    if isJSON, tellJSON(event, isDryRun: isDryRun) { return }
+  /// Tells what was done with a path, at the destination of that name when there are several.
+  func tell(_ event: MirrorEvent, at destination: String? = nil, isDryRun: Bool) {
+    if isJSON, tellJSON(event, destination, isDryRun: isDryRun) { return }
+    let place = destination.map { "\($0): " } ?? ""
+    func notice(_ text: String) { self.notice(place + text) }
+    func info(_ text: String) { self.info(place + text) }
+    func error(_ text: String) { self.error(place + text) }
     func said(_ path: [UInt8], _ done: String, _ planned: String, _ more: String = "") {
       if isDryRun {
         notice("\(printable(path)): Skipped \(planned) as --dry-run is set\(more)")
@@ -63,6 +67,10 @@ final class MirrorOutput: Sendable {
     case .directoryRemoved(let path): said(path, "Removed directory", "remove directory")
     case .unchanged: break
     case .passedOver(let name, let reason): notice("\(printable(name)): left out: \(reason)")
+    case .ended(let outcome):
+      guard destination != nil else { break }
+      let took = MirrorText.duration(outcome.seconds)
+      notice(outcome.isGood ? "done after \(took)" : "failed after \(took)")
     case .failed(let path, let failure):
       let text = failure.description
       let name = printable(path)
@@ -71,7 +79,9 @@ final class MirrorOutput: Sendable {
   }
 
   /// False for what is told as text.
-  private func tellJSON(_ event: MirrorEvent, isDryRun: Bool) -> Bool {
+  private func tellJSON(
+    _ event: MirrorEvent, _ destination: String?, isDryRun: Bool
+  ) -> Bool {
     let action: String
     let path: [UInt8]
     var more: [(String, JSONValue)] = []
@@ -84,6 +94,14 @@ final class MirrorOutput: Sendable {
     case .directoryMade(let name): (action, path) = ("directory_made", name)
     case .directoryRemoved(let name): (action, path) = ("directory_removed", name)
     case .unchanged: return true
+    case .ended(let outcome):
+      guard let destination else { return true }
+      emit([
+        "message_type": .string("ended"), "destination": .string(destination),
+        "outcome": .string(outcome.isGood ? "done" : "failed"),
+        "elapsedTime": .double(outcome.seconds),
+      ])
+      return true
     case .passedOver(let name, let reason):
       (action, path) = ("passed_over", name)
       more = [("reason", .string(reason))]
@@ -95,6 +113,7 @@ final class MirrorOutput: Sendable {
       "message_type": .string(action), "path": .string(String(decoding: path, as: UTF8.self)),
     ]
     for (name, value) in more { object[name] = value }
+    if let destination { object["destination"] = .string(destination) }
     if isDryRun { object["dry_run"] = .bool(true) }
     emit(object)
     return true

@@ -54,6 +54,21 @@ final class MirrorRunner: Sendable {
     case pretend
   }
 
+  /// The source that a text names: a directory, a prefix, or a single file.
+  func source(_ text: String, destinationCount: Int) throws -> MirrorSide {
+    switch try configuration().remote(text) {
+    case .local(let path, let options):
+      if let file = try LocalSide(file: path, options: options) { return .local(file) }
+      return .local(try LocalSide(path: path, options: options))
+    case .s3(let options, let place):
+      var settings = try storeSettings(options)
+      // Each destination that reads for itself has requests of its own.
+      settings.connectionsMax += arguments.transfers * destinationCount
+      let side = try StoreSide(options, place, settings)
+      return .store(try side.asObject() ?? side)
+    }
+  }
+
   /// The side that a text names.
   func side(_ text: String, absence: Absence = .refuse) throws -> MirrorSide {
     switch try configuration().remote(text) {

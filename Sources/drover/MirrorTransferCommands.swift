@@ -1,7 +1,6 @@
 import ArgumentParser
 import ObjectMirror
 import Platform
-import Synchronization
 
 /// The options of the commands that copy.
 struct MirrorTransferArguments: ParsableArguments {
@@ -58,14 +57,20 @@ struct MirrorTransferArguments: ParsableArguments {
 struct MirrorSyncCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sync",
-    abstract: "Make the destination what the source is, deletions included.",
+    abstract: "Make each destination what the source is, deletions included.",
     discussion: """
       Deletions come last, and only when everything else went well. A source without files deletes \
       nothing unless --allow-empty-source says so.
 
+      With several destinations the source is listed and read once for all of them. Each has its \
+      own outcome: one that fails or stalls does not stop the others, and the exit code is that of \
+      the worst.
+
       Examples:
         drover mirror sync /srv/data s3:bucket/data --checksum
         drover mirror sync s3:bucket/data /srv/restored --dry-run
+        drover mirror sync /srv/data s3:bucket/data other:bucket/data /mnt/disk/data
+        drover mirror sync s3:bucket/data other:bucket/data
       """)
 
   @OptionGroup(title: "Copying") var transfer: MirrorTransferArguments
@@ -91,10 +96,12 @@ struct MirrorSyncCommand: ParsableCommand {
   @OptionGroup(title: "Choice of files") var choice: MirrorFilterArguments
   @OptionGroup(title: "All commands") var arguments: MirrorArguments
 
-  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "source"))
+  @Argument(
+    help: ArgumentHelp("A directory or a file, or REMOTE:BUCKET/PATH.", valueName: "source"))
   var source: String
-  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "destination"))
-  var destination: String
+  @Argument(
+    help: ArgumentHelp("One or more, each of the same kinds.", valueName: "destination"))
+  var destinations: [String]
 
   func run() throws {
     var options = transfer.options()
@@ -104,7 +111,7 @@ struct MirrorSyncCommand: ParsableCommand {
     options.ignoresErrors = ignoreErrors
     options.deletesExcluded = deleteExcluded
     try MirrorTransfer.run(
-      arguments, choice, options, retries: transfer.retries, from: source, to: destination)
+      arguments, choice, options, retries: transfer.retries, from: source, to: destinations)
   }
 }
 
@@ -112,113 +119,30 @@ struct MirrorSyncCommand: ParsableCommand {
 struct MirrorCopyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "copy",
-    abstract: "Copy what the destination does not have, or has otherwise; delete nothing.")
+    abstract: "Copy what a destination does not have, or has otherwise; delete nothing.",
+    discussion: """
+      A source that is a file is copied into the destination under its own name.
+
+      Examples:
+        drover mirror copy /srv/data s3:bucket/data
+        drover mirror copy /srv/data/notes.txt s3:bucket/data other:bucket/data
+        drover mirror copy s3:bucket/data/notes.txt /srv/restored
+      """)
 
   @OptionGroup(title: "Copying") var transfer: MirrorTransferArguments
   @OptionGroup(title: "Choice of files") var choice: MirrorFilterArguments
   @OptionGroup(title: "All commands") var arguments: MirrorArguments
 
-  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "source"))
+  @Argument(
+    help: ArgumentHelp("A directory or a file, or REMOTE:BUCKET/PATH.", valueName: "source"))
   var source: String
-  @Argument(help: ArgumentHelp("A directory, or REMOTE:BUCKET/PATH.", valueName: "destination"))
-  var destination: String
+  @Argument(
+    help: ArgumentHelp("One or more, each of the same kinds.", valueName: "destination"))
+  var destinations: [String]
 
   func run() throws {
     try MirrorTransfer.run(
       arguments, choice, transfer.options(), retries: transfer.retries, from: source,
-      to: destination)
-  }
-}
-
-/// What `sync` and `copy` do alike.
-enum MirrorTransfer {
-  static func run(
-    _ arguments: MirrorArguments, _ choice: MirrorFilterArguments, _ options: MirrorOptions,
-    retries: Int, from source: String, to destination: String
-  ) throws {
-    try MirrorRunner.end(arguments) { runner in
-      var options = options
-      options.filter = try choice.read()
-      options.comparison.sizeOnly = arguments.sizeOnly
-      options.usesServerTimes = arguments.useServerModtime
-      options.transferCount = arguments.transfers
-      options.checkerCount = arguments.checkers
-      options.temporaryDirectory = RepoEnvironment.temporaryDirectory
-      let from = try runner.side(source)
-      let to = try runner.side(destination, absence: options.isDryRun ? .pretend : .make)
-      let began = MonotonicTime.now()
-      var figures = MirrorFigures()
-      for attempt in 1...retries {
-        figures = try once(runner, from, to, options, began)
-        guard figures.errorCount > 0, figures.mayBeRetried, attempt < retries,
-          !runner.isInterrupted()
-        else { break }
-        runner.output.notice(
-          "attempt \(attempt) of \(retries) left \(figures.errorCount) failures; once more")
-      }
-      let seconds = MonotonicTime.now().seconds(since: began)
-      if runner.output.isJSON {
-        runner.output.emit(MirrorText.summary(figures, seconds: seconds))
-      } else {
-        runner.output.block(MirrorText.block(figures, seconds: seconds))
-      }
-      if figures.errorCount > 0, options.deletes, !options.ignoresErrors {
-        runner.output.error("nothing was deleted, as there were failures")
-      }
-      return MirrorExitStatus(figures)
-    }
-  }
-
-  private static func once(
-    _ runner: MirrorRunner, _ from: MirrorSide, _ to: MirrorSide, _ options: MirrorOptions,
-    _ began: MonotonicTime
-  ) throws -> MirrorFigures {
-    let output = runner.output
-    let isDryRun = options.isDryRun
-    let run = MirrorRun(
-      from: from, to: to, options, mediaTypes: .ofSystem(), isCancelled: runner.isInterrupted,
-      observe: { output.tell($0, isDryRun: isDryRun) })
-    let ticker = MirrorTicker(runner, run, began)
-    defer { ticker.end() }
-    return try run.run()
-  }
-}
-
-/// Tells how far a run is, from time to time.
-private final class MirrorTicker {
-  private static let pollSeconds = 0.1
-
-  private final class State: Sendable {
-    let isOver = Atomic<Bool>(false)
-  }
-
-  private let state: State
-  private let thread: Thread<Void>?
-
-  init(_ runner: MirrorRunner, _ run: MirrorRun, _ began: MonotonicTime) {
-    let (output, state) = (runner.output, State())
-    self.state = state
-    let interval = runner.arguments.statsSeconds ?? 0
-    guard interval > 0, !output.isQuiet, !output.isJSON else {
-      thread = nil
-      return
-    }
-    thread = Thread("mirror-stats") {
-      let clock = SystemClock()
-      var last = MonotonicTime.now()
-      while !state.isOver.load(ordering: .acquiring) {
-        clock.sleep(seconds: MirrorTicker.pollSeconds)
-        let now = MonotonicTime.now()
-        guard now.seconds(since: last) >= interval else { continue }
-        last = now
-        output.block(MirrorText.block(run.statistics.now, seconds: now.seconds(since: began)))
-      }
-    }
-  }
-
-  func end() {
-    state.isOver.store(true, ordering: .releasing)
-    // The thread throws nothing.
-    try? thread?.join()
+      to: destinations)
   }
 }

@@ -248,8 +248,9 @@ final class MirrorBench {
     var options = MirrorOptions()
     options.deletes = true
     change(&options)
-    let run = MirrorRun(from: try side(from, makes: false), to: try side(to, makes: true), options)
-    return try run.run()
+    let run = MirrorRun(
+      from: try side(from, makes: false), to: [try side(to, makes: true)], options)
+    return try run.run().only()
   }
 }
 

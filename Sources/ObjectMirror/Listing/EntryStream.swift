@@ -63,6 +63,13 @@ package final class EntryStream: @unchecked Sendable {
     return batch[place - 1]
   }
 
+  /// As ``next()``, with all that came together: at least one entry. Not to be mixed with it.
+  func nextBatch() throws(MirrorError) -> [MirrorEntry]? {
+    guard let first = try next() else { return nil }
+    defer { place = batch.count }
+    return place == 1 ? batch : [first] + batch[place...]
+  }
+
   /// Ends the listing early and waits for its thread.
   package func stop() {
     channel.fail()
@@ -78,14 +85,19 @@ package final class EntryStream: @unchecked Sendable {
 }
 
 extension EntryStream {
-  /// A directory tree. `remark` is called on the stream's thread.
+  /// A directory tree, or the one file `only` of it. `remark` is called on the stream's thread.
   package convenience init(
-    root: TreeRoot, options: LocalListingOptions,
+    root: TreeRoot, options: LocalListingOptions, only: [UInt8]? = nil,
     remark: @escaping @Sendable (ListingRemark) -> Void
   ) {
     self.init { emit in
       let listing = LocalListing(root: root, options: options, remark: remark)
       do throws(MirrorError) {
+        if let only {
+          guard let entry = try listing.single(only) else { return nil }
+          do throws(ChannelClosed) { try emit(entry) } catch { return nil }
+          return nil
+        }
         while let entry = try listing.next() {
           do throws(ChannelClosed) { try emit(entry) } catch { return nil }
         }
@@ -96,17 +108,24 @@ extension EntryStream {
     }
   }
 
-  /// The objects below a prefix. `remark` is called on the stream's thread.
+  /// The objects below a prefix, or the one of the key `only` below it. `remark` is called on the
+  /// stream's thread.
   package convenience init(
     client: S3Client, bucket: String, paths: KeyPaths, options: StoreListingOptions,
-    remark: @escaping @Sendable (ListingRemark) -> Void
+    only: [UInt8]? = nil, remark: @escaping @Sendable (ListingRemark) -> Void
   ) {
     self.init { emit in
       var listing = StoreListing(paths: paths, options: options, remark: remark)
       var isUnwanted = false
       do throws(S3Error) {
-        let prefix = String(decoding: paths.prefix, as: UTF8.self)
+        let wanted = only.map { paths.prefix + $0 }
+        let prefix = String(decoding: wanted ?? paths.prefix, as: UTF8.self)
         try client.list(bucket, prefix: prefix) { (object) throws(S3Error) in
+          if let wanted, object.key != wanted {
+            // Keys come in order, and the one that is wanted is the first.
+            isUnwanted = true
+            throw .cancelled
+          }
           do throws(ChannelClosed) {
             try listing.take(object, emit: emit)
           } catch {

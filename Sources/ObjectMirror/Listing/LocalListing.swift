@@ -87,6 +87,20 @@ package final class LocalListing {
     return nil
   }
 
+  /// One file or link of the root; nil when it is not there or takes no part.
+  func single(_ name: [UInt8]) throws(MirrorError) -> MirrorEntry? {
+    let raw = root.openRaw([], flags: O_RDONLY | O_DIRECTORY | O_NONBLOCK)
+    guard raw >= 0 else { throw .local(.last("openat2"), path: []) }
+    let descriptor = Descriptor(owning: raw)
+    let found = (name + [0]).withUnsafeBytes {
+      item(UnsafeRawBufferPointer(rebasing: $0.dropLast()), in: descriptor.raw, name)
+    }
+    guard let found, found.kind != .directory else { return nil }
+    return MirrorEntry(
+      found.kind, path: name, key: found.key, sizeBytes: found.sizeBytes,
+      modified: found.modified)
+  }
+
   private func enter(_ path: [UInt8], _ key: [UInt8]) {
     do throws(MirrorError) {
       levels.append(try read(path: path, key: key))

@@ -15,6 +15,8 @@ package final class LocalSide: Sendable {
   let staging = StagingNames()
   /// Nothing is there, and nothing is to be written: the destination of a dry run.
   let isAbsent: Bool
+  /// The name of the one file that takes part; nil for all.
+  let only: [UInt8]?
 
   /// Opens a directory; makes it with those above it when `makes` says so.
   /// - Throws: ``MirrorError/noSource(_:)`` when it is not there; `.local`; `.unserved` for
@@ -28,6 +30,7 @@ package final class LocalSide: Sendable {
     self.path = path
     self.options = options
     isAbsent = false
+    only = nil
     if makes { try LocalSide.make(path) }
     do throws(TreeError) {
       root = try TreeRoot(path: path)
@@ -43,9 +46,23 @@ package final class LocalSide: Sendable {
     self.path = path
     self.options = options
     isAbsent = true
+    only = nil
     do throws(TreeError) { root = try TreeRoot(path: "/") } catch {
       throw .noSource("directory \(printable(path.utf8))")
     }
+  }
+
+  /// One file as a source, with its directory; nil when `path` is none.
+  package init?(
+    file path: String, options: LocalRemoteOptions = LocalRemoteOptions()
+  ) throws(MirrorError) {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    let (parent, name) = Array(path.utf8).splitLast()
+    let directory = String(decoding: parent, as: UTF8.self)
+    let side = try LocalSide(path: directory.isEmpty ? "/" : directory, options: options)
+    (self.path, self.options, root) = (side.path, options, side.root)
+    (isAbsent, only) = (false, name)
   }
 
   private static func make(_ path: String) throws(MirrorError) {
@@ -63,6 +80,8 @@ package final class LocalSide: Sendable {
     guard let first = LocalSide.resolved(path), let second = LocalSide.resolved(other.path) else {
       return false
     }
+    // A file lies in its directory and in no other.
+    if only != nil || other.only != nil { return first == second }
     return (first + "/").hasPrefix(second + "/") || (second + "/").hasPrefix(first + "/")
   }
 
@@ -76,10 +95,12 @@ package final class LocalSide: Sendable {
   // MARK: Reading
 
   /// Opens a regular file; its size and time are those of now.
-  func open(_ path: [UInt8]) throws(MirrorError) -> SourceFile {
+  func open(
+    _ path: [UInt8], counter: ReadCounter? = nil
+  ) throws(MirrorError) -> SourceFile {
     let raw = root.openRaw(path, flags: O_RDONLY | O_NONBLOCK)
     guard raw >= 0 else { throw .local(.last("openat2"), path: path) }
-    return try SourceFile(SharedDescriptor(owning: raw), path: path)
+    return try SourceFile(SharedDescriptor(owning: raw), path: path, counter: counter)
   }
 
   /// What a link leads to.
@@ -98,23 +119,20 @@ package final class LocalSide: Sendable {
     return Array(buffer[..<count])
   }
 
-  /// The MD5 of a file or of a link's target and, when the size of its parts is given, the ETag
-  /// that a store gives an object of such parts.
-  func digest(
-    _ entry: MirrorEntry, partSizeBytes: Int64? = nil
-  ) throws(MirrorError) -> (md5: [UInt8], multipartETag: String?) {
+  /// The MD5 of a file or of a link's target.
+  func digest(_ entry: MirrorEntry) throws(MirrorError) -> [UInt8] {
     if entry.kind == .link {
       let target = try target(entry.path)
       do throws(CryptographyError) {
-        return (try MessageDigest.of(target, .md5), nil)
+        return try MessageDigest.of(target, .md5)
       } catch {
         throw .store(.cryptography(error))
       }
     }
     let file = try open(entry.path)
-    let digests = try file.digests(partSizeBytes: partSizeBytes)
+    let digests = try file.digests()
     try file.checkUnchanged()
-    return digests
+    return digests.md5
   }
 
   // MARK: Directories

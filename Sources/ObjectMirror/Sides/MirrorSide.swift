@@ -19,6 +19,21 @@ package enum MirrorSide: Sendable {
     if case .store(let side) = self { side.encoding } else { nil }
   }
 
+  /// The one file of a source, by its key; nil when all files take part.
+  func only(_ encoding: NameEncoding) -> [UInt8]? {
+    switch self {
+    case .local(let side):
+      guard let name = side.only else { return nil }
+      var key: [UInt8] = []
+      name.withUnsafeBufferPointer { encoding.append($0, to: &key) }
+      return key
+    case .store(let side): return side.only
+    }
+  }
+
+  /// Whether one file alone takes part.
+  package var isSingleFile: Bool { only(.local) != nil }
+
   /// Whether one of two sides lies within the other, or both are one.
   func overlaps(_ other: MirrorSide) -> Bool {
     switch (self, other) {
@@ -45,14 +60,14 @@ package enum MirrorSide: Sendable {
       local.listsLeftovers = options.isDestination
       let names = side.staging
       local.isOwn = { names.owns($0) }
-      return EntryStream(root: side.root, options: local, remark: remark)
+      return EntryStream(root: side.root, options: local, only: options.onlyPath, remark: remark)
     case .store(let side):
       var store = StoreListingOptions()
       store.filter = options.filter
       store.storesLinks = options.storesLinks
       return EntryStream(
         client: side.client, bucket: side.bucket, paths: side.paths, options: store,
-        remark: remark)
+        only: options.onlyKey, remark: remark)
     }
   }
 }
@@ -64,4 +79,7 @@ struct SideListingOptions {
   /// Whether a directory on either side stores links.
   var storesLinks: Bool
   var isDestination: Bool
+  /// The one file that takes part, by its name and by its key.
+  var onlyPath: [UInt8]?
+  var onlyKey: [UInt8]?
 }

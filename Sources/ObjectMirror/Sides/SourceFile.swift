@@ -1,26 +1,29 @@
-import Cryptography
 import Glibc
-package import ObjectStorage
-package import Platform
+import Platform
 
-/// An open regular file on its way to somewhere else. What changes it meanwhile is noticed.
-package final class SourceFile: ObjectSource, @unchecked Sendable {
-  private static let pieceByteCount = 1 << 20
-
+/// An open regular file on its way to somewhere else. What changes it meanwhile is noticed. Any
+/// number of threads may read.
+final class SourceFile: SourceContent {
   let descriptor: SharedDescriptor
   let path: [UInt8]
-  package let sizeBytes: Int64
-  package let modified: WallTime
+  let sizeBytes: Int64
+  let modified: WallTime
+  private let counter: ReadCounter?
 
   /// - Throws: ``MirrorError/notAFile(path:)``.
-  init(_ descriptor: SharedDescriptor, path: [UInt8]) throws(MirrorError) {
+  init(
+    _ descriptor: SharedDescriptor, path: [UInt8], counter: ReadCounter? = nil
+  ) throws(MirrorError) {
     let status = try SourceFile.status(descriptor, path)
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
     self.descriptor = descriptor
     self.path = path
+    self.counter = counter
     sizeBytes = Int64(status.st_size)
     modified = SourceFile.time(status)
   }
+
+  var facts: SourceFacts { SourceFacts(modified: modified) }
 
   private static func status(
     _ descriptor: SharedDescriptor, _ path: [UInt8]
@@ -34,7 +37,6 @@ package final class SourceFile: ObjectSource, @unchecked Sendable {
     WallTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int32(status.st_mtim.tv_nsec))
   }
 
-  /// - Throws: ``MirrorError/changed(path:)`` when size or time are no more what they were.
   func checkUnchanged() throws(MirrorError) {
     let status = try SourceFile.status(descriptor, path)
     guard Int64(status.st_size) == sizeBytes, SourceFile.time(status) == modified else {
@@ -42,102 +44,17 @@ package final class SourceFile: ObjectSource, @unchecked Sendable {
     }
   }
 
-  package func read(
+  func read(
     at offset: Int64, into buffer: UnsafeMutableRawBufferPointer
-  ) throws(ObjectStoreError) -> Int {
+  ) throws(MirrorError) -> Int {
     do throws(PlatformError) {
-      return try FileIO.read(descriptor.raw, into: buffer, at: offset)
+      let count = try FileIO.read(descriptor.raw, into: buffer, at: offset)
+      counter?.add(count)
+      return count
     } catch {
-      throw .system(.put, key: printable(path), store: "source", error)
+      throw .local(error, path: path)
     }
   }
 
-  /// Hands out the whole content in order, in pieces that are valid during the call only.
-  func forEachPiece(
-    _ visit: (UnsafeRawBufferPointer) throws(MirrorError) -> Void
-  ) throws(MirrorError) {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: Int(min(max(sizeBytes, 1), Int64(SourceFile.pieceByteCount))), alignment: 4096)
-    defer { buffer.deallocate() }
-    var offset: Int64 = 0
-    while offset < sizeBytes {
-      let wanted = Int(min(Int64(buffer.count), sizeBytes - offset))
-      let count: Int
-      do throws(PlatformError) {
-        count = try FileIO.read(
-          descriptor.raw, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]),
-          at: offset)
-      } catch {
-        throw .local(error, path: path)
-      }
-      guard count == wanted else { throw .changed(path: path) }
-      try visit(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-      offset += Int64(count)
-    }
-  }
-
-  /// The whole content; only for files of a bounded size.
-  func content() throws(MirrorError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(Int(sizeBytes))
-    try forEachPiece { (piece) throws(MirrorError) in bytes.append(contentsOf: piece) }
-    return bytes
-  }
-
-  /// The MD5 of the content and, for a size of parts, the ETag of an object of such parts.
-  func digests(
-    partSizeBytes: Int64? = nil
-  ) throws(MirrorError) -> (md5: [UInt8], multipartETag: String?) {
-    let run = try DigestRun(partSizeBytes: partSizeBytes)
-    try forEachPiece { (piece) throws(MirrorError) in run.update(piece) }
-    return run.finish()
-  }
-}
-
-/// MD5 over a content, and over each of its parts.
-final class DigestRun {
-  private var whole: MessageDigest
-  private var part: MessageDigest
-  private let partSizeBytes: Int64?
-  private var filledBytes: Int64 = 0
-  private var partDigests: [UInt8] = []
-  private(set) var sizeBytes: Int64 = 0
-
-  init(partSizeBytes: Int64? = nil) throws(MirrorError) {
-    do throws(CryptographyError) {
-      whole = try MessageDigest(.md5)
-      part = try MessageDigest(.md5)
-    } catch {
-      throw .store(.cryptography(error))
-    }
-    self.partSizeBytes = partSizeBytes
-  }
-
-  func update(_ bytes: UnsafeRawBufferPointer) {
-    whole.update(bytes)
-    sizeBytes += Int64(bytes.count)
-    guard let partSizeBytes else { return }
-    var rest = bytes
-    while !rest.isEmpty {
-      let count = Int(min(Int64(rest.count), partSizeBytes - filledBytes))
-      part.update(UnsafeRawBufferPointer(rebasing: rest[..<count]))
-      filledBytes += Int64(count)
-      if filledBytes == partSizeBytes { endPart() }
-      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-    }
-  }
-
-  private func endPart() {
-    partDigests += part.finish()
-    filledBytes = 0
-  }
-
-  func finish() -> (md5: [UInt8], multipartETag: String?) {
-    let md5 = whole.finish()
-    guard partSizeBytes != nil else { return (md5, nil) }
-    if filledBytes > 0 || partDigests.isEmpty { endPart() }
-    let count = partDigests.count / 16
-    partDigests.withUnsafeBytes { part.update($0) }
-    return (md5, "\(hex(part.finish()))-\(count)")
-  }
+  func forAnotherReader() -> any SourceContent { self }
 }

@@ -29,7 +29,11 @@ package final class StoreSide: Sendable {
   /// Of every object that is stored.
   let attributes: S3Attributes
   package let description: String
-  private let bucketState = BucketState()
+  /// Below the bucket, as it was named.
+  private let path: String
+  /// The key, below the prefix, of the one object that takes part; nil for all.
+  let only: [UInt8]?
+  private let bucketState: BucketState
 
   /// - Throws: `.usage`, `.unserved`, `.store` for options that are wrong.
   package init(
@@ -50,12 +54,46 @@ package final class StoreSide: Sendable {
     encoding = options.encoding
     paths = KeyPaths(path: place.path, encoding: options.encoding)
     attributes = StoreSide.attributes(options.storage)
-    let path = place.path.isEmpty ? "" : "/\(place.path)"
-    description = "s3:\(client.endpoint)/\(printable("\(place.bucket)\(path)".utf8))"
+    path = place.path
+    let shown = path.isEmpty ? "" : "/\(path)"
+    description = "s3:\(client.endpoint)/\(printable("\(place.bucket)\(shown)".utf8))"
+    only = nil
+    bucketState = BucketState()
+  }
+
+  private init(_ side: StoreSide, paths: KeyPaths, only: [UInt8]) {
+    (client, bucket, options) = (side.client, side.bucket, side.options)
+    (encoding, attributes, description) = (side.encoding, side.attributes, side.description)
+    (self.paths, self.only, bucketState) = (paths, only, side.bucketState)
+    path = side.path
+  }
+
+  /// The side as one object and not as a prefix; nil when there is no such object. One request,
+  /// unless the side is a whole bucket.
+  package func asObject() throws(MirrorError) -> StoreSide? {
+    guard
+      let key = paths.prefix.isEmpty
+        ? nil
+        : String(
+          validating: paths.prefix.dropLast(), as: UTF8.self)
+    else { return nil }
+    do throws(MirrorError) {
+      _ = try calling { (client) throws(S3Error) in try client.headObject(bucket, key) }
+    } catch {
+      // Who may list alone learns there what is to be had.
+      guard [.notFound, .denied].contains(error.kind) else { throw error }
+      return nil
+    }
+    let slash = path.lastIndex(of: "/")
+    let above = KeyPaths(path: slash.map { String(path[..<$0]) } ?? "", encoding: encoding)
+    return StoreSide(
+      self, paths: above, only: Array(paths.prefix.dropLast().dropFirst(above.prefix.count)))
   }
 
   func overlaps(_ other: StoreSide) -> Bool {
     guard isSameService(as: other), bucket == other.bucket else { return false }
+    // An object lies in its directory and in no other.
+    if only != nil || other.only != nil { return paths.prefix == other.paths.prefix }
     return paths.prefix.starts(with: other.paths.prefix)
       || other.paths.prefix.starts(with: paths.prefix)
   }
@@ -106,10 +144,15 @@ package final class StoreSide: Sendable {
   /// The MD5 of an object's content that its ETag is; nil when it is none.
   func md5(ofETag etag: String) -> [UInt8]? { trustsETags ? ETag.md5(etag) : nil }
 
-  private var trustsETags: Bool {
+  /// Whether the ETag of an object that was stored at once is its MD5.
+  var trustsETags: Bool {
     options.transfer.eTagIsMD5 && options.storage.customerAlgorithm.isEmpty
       && options.storage.serverSideEncryption != "aws:kms"
+      && bucketState.lock.withLock { !bucketState.hasOtherETags }
   }
+
+  /// An answer has told that they are none, as in a bucket that encrypts by itself.
+  func distrustETags() { bucketState.lock.withLock { bucketState.hasOtherETags = true } }
 
   /// How many parts an object was stored in, by its ETag.
   static func partCount(ofETag etag: String) -> Int? {
@@ -124,6 +167,7 @@ package final class StoreSide: Sendable {
     let lock = Lock()
     // Guarded by `lock`.
     var isMissing = false
+    var hasOtherETags = false
   }
 
   /// Remembers that the bucket was not there.
@@ -134,13 +178,16 @@ package final class StoreSide: Sendable {
     try bucketState.lock.withLock { () throws(MirrorError) in
       guard bucketState.isMissing, options.service.checksBucket else { return }
       let storage = options.storage
-      try calling { (client) throws(S3Error) in
+      do throws(S3Error) {
         try client.createBucket(
           bucket,
           locationConstraint: storage.locationConstraint.isEmpty
             ? nil : storage.locationConstraint,
           accessControl: storage.bucketACL.isEmpty ? nil : storage.bucketACL,
           trustsExists: options.service.trustsAlreadyExists)
+      } catch {
+        if case .cancelled = error { throw .cancelled }
+        throw .noBucket(description, error)
       }
       bucketState.isMissing = false
     }

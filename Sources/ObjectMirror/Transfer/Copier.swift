@@ -3,14 +3,15 @@ import ObjectStorage
 import Platform
 import Remotes
 
-/// Copies single files from one side to the other. Any thread may call.
+/// Copies single files from the source to one destination. Any thread may call.
 struct Copier: Sendable {
-  /// Files up to this size are read once, into memory; larger ones are read for their MD5 first.
-  private static let inMemorySizeBytesMax: Int64 = 4 << 20
-
   let source: MirrorSide
   let destination: MirrorSide
   let mediaTypes: MediaTypes
+  let share: SourceShare
+  let lane: Int
+  /// Destinations that read the same source.
+  let laneCount: Int
 
   /// What a copy was.
   struct Outcome {
@@ -19,165 +20,110 @@ struct Copier: Sendable {
     var isServerSide = false
   }
 
-  func copy(_ entry: MirrorEntry) throws(MirrorError) -> Outcome {
+  func copy(_ item: NumberedEntry) throws(MirrorError) -> Outcome {
+    let entry = item.entry
     switch (source, destination) {
-    case (.local(let local), .store(let store)): try upload(entry, local, store)
-    case (.store(let store), .local(let local)): try download(entry, store, local)
-    case (.local(let from), .local(let to)): try copy(entry, from, to)
-    case (.store(let from), .store(let to)): try copy(entry, from, to)
+    case (.local(let local), .store(let store)) where entry.kind == .link:
+      share.skip(item.number, lane: lane)
+      return try uploadLink(entry, local, store)
+    case (.store(let from), .local(let to)) where entry.kind == .link:
+      share.skip(item.number, lane: lane)
+      return try downloadLink(entry, from, to)
+    case (.local(let from), .local(let to)) where entry.kind == .link:
+      share.skip(item.number, lane: lane)
+      return try copyLink(entry, from, to)
+    case (.store(let from), .store(let to))
+    where from.isSameService(as: to)
+      && entry.sizeBytes < to.options.transfer.copyCutoffBytes:
+      share.skip(item.number, lane: lane)
+      return try copy(entry, from, to)
+    case (.store(let from), .local(let to)) where laneCount == 1:
+      return try download(entry, from, to)
+    case (_, .store(let store)): return try upload(item, store)
+    case (_, .local(let local)): return try write(item, local)
     }
   }
 
   // MARK: To a store
 
-  private func upload(
+  private func upload(_ item: NumberedEntry, _ store: StoreSide) throws(MirrorError) -> Outcome {
+    let key: String
+    let reader: ContentReader
+    do throws(MirrorError) {
+      key = try store.key(of: item.entry)
+      try store.makeBucketIfMissing()
+      reader = try share.open(item, lane: lane)
+    } catch {
+      share.skip(item.number, lane: lane)
+      throw error
+    }
+    defer { reader.close() }
+    let upload = Upload(store: store, key: key, reader: reader, laneCount: laneCount)
+    do throws(MirrorError) {
+      try upload.send(attributes(item.entry, store, reader.facts))
+      try reader.checkUnchanged()
+    } catch {
+      // Why the source could not be read says more than that the request has failed.
+      throw reader.failure ?? error
+    }
+    return Outcome(sizeBytes: reader.sizeBytes)
+  }
+
+  private func uploadLink(
     _ entry: MirrorEntry, _ local: LocalSide, _ store: StoreSide
   ) throws(MirrorError) -> Outcome {
     let key = try store.key(of: entry)
     try store.makeBucketIfMissing()
-    if entry.kind == .link {
-      let target = try local.target(entry.path)
-      var attributes = attributes(entry, store, entry.modified)
-      attributes.contentType = MediaTypes.unknown
-      return try put(S3Body(target), store, key, attributes)
+    let target = try local.target(entry.path)
+    var attributes = attributes(entry, store, SourceFacts(modified: entry.modified))
+    attributes.contentType = MediaTypes.unknown
+    _ = try store.calling { (client) throws(S3Error) in
+      try client.putObject(
+        store.bucket, key, S3Body(target), attributes, checksETag: store.trustsETags)
     }
-    let file = try local.open(entry.path)
-    let attributes = attributes(entry, store, file.modified)
-    let outcome: Outcome
-    if isInParts(file.sizeBytes, store) {
-      outcome = try uploadParts(file, store, key, attributes)
-    } else if file.sizeBytes <= Copier.inMemorySizeBytesMax {
-      let bytes = try file.content()
-      try file.checkUnchanged()
-      return try put(S3Body(bytes), store, key, attributes)
-    } else {
-      let md5 = try file.digests().md5
-      try file.checkUnchanged()
-      outcome = try put(S3Body(body(of: file), md5: md5), store, key, attributes)
-    }
-    try file.checkUnchanged()
-    return outcome
-  }
-
-  private func isInParts(_ sizeBytes: Int64, _ store: StoreSide) -> Bool {
-    let transfer = store.options.transfer
-    return transfer.usesMultipart && sizeBytes > 0 && sizeBytes >= transfer.uploadCutoffBytes
+    return Outcome(sizeBytes: Int64(target.count))
   }
 
   private func attributes(
-    _ entry: MirrorEntry, _ store: StoreSide, _ modified: WallTime?
+    _ entry: MirrorEntry, _ store: StoreSide, _ facts: SourceFacts
   ) -> S3Attributes {
     var attributes = store.attributes
-    attributes.contentType = mediaTypes.type(ofName: entry.path)
-    if let modified { attributes.metadata = [("mtime", DecimalTime.text(of: modified))] }
+    attributes.contentType = facts.contentType ?? mediaTypes.type(ofName: entry.path)
+    if let modified = facts.modified {
+      attributes.metadata = [("mtime", DecimalTime.text(of: modified))]
+    }
     return attributes
-  }
-
-  private func put(
-    _ body: S3Body, _ store: StoreSide, _ key: String, _ attributes: S3Attributes
-  ) throws(MirrorError) -> Outcome {
-    _ = try store.calling { (client) throws(S3Error) in
-      try client.putObject(
-        store.bucket, key, body, attributes, checksETag: store.options.transfer.eTagIsMD5)
-    }
-    return Outcome(sizeBytes: body.sizeBytes)
-  }
-
-  private func uploadParts(
-    _ file: SourceFile, _ store: StoreSide, _ key: String, _ attributes: S3Attributes
-  ) throws(MirrorError) -> Outcome {
-    let transfer = store.options.transfer
-    var attributes = attributes
-    if transfer.storesWholeMD5 {
-      let md5 = try file.digests().md5
-      try file.checkUnchanged()
-      attributes.metadata.append(("md5chksum", Base64.text(of: md5)))
-    }
-    _ = try store.calling { (client) throws(S3Error) in
-      try S3Upload.store(
-        client, store.bucket, key, ObjectBody(file), attributes,
-        partSizeBytes: transfer.partSizeBytes, concurrency: transfer.partsInFlight)
-    }
-    return Outcome(sizeBytes: file.sizeBytes)
-  }
-
-  private func body(of file: SourceFile) -> HTTPBody {
-    HTTPBody(sizeBytes: file.sizeBytes) { (offset, buffer) throws(HTTPError) in
-      do throws(ObjectStoreError) {
-        return try file.read(at: offset, into: buffer)
-      } catch {
-        throw .bodyFailed(error)
-      }
-    }
   }
 
   // MARK: To a directory
 
-  private func download(
-    _ entry: MirrorEntry, _ store: StoreSide, _ local: LocalSide
-  ) throws(MirrorError) -> Outcome {
-    let key = try store.key(of: entry)
-    if entry.kind == .link { return try downloadLink(entry, key, store, local) }
-    let sink = DownloadSink(try StagedFile(local, entry.path), try DigestRun())
-    let head = try store.calling { (client) throws(S3Error) in
-      try client.getObject(store.bucket, key) { (bytes) throws(HTTPError) in
-        try sink.take(bytes)
-        return .goOn
-      }
+  /// Writes what passes for all destinations.
+  private func write(_ item: NumberedEntry, _ local: LocalSide) throws(MirrorError) -> Outcome {
+    let reader: ContentReader
+    do throws(MirrorError) {
+      reader = try share.open(item, lane: lane)
+    } catch {
+      share.skip(item.number, lane: lane)
+      throw error
     }
-    guard let head else {
-      throw .damaged(path: entry.path, problem: "the store gives nothing of it")
+    defer { reader.close() }
+    let staged = try StagedFile(local, item.entry.path)
+    try reader.forEachPiece { (piece) throws(MirrorError) in try staged.write(piece) }
+    try reader.checkUnchanged()
+    if case .store = source, let told = reader.facts.md5 {
+      let md5 = try reader.md5()
+      guard told == md5 else { throw .damaged(path: item.entry.path, told: told, came: md5) }
     }
-    let facts = store.facts(head)
-    try check(entry, sink.digest.sizeBytes, sink.digest.finish().md5, head, facts.md5)
-    try sink.file.finish(modified: local.options.leavesTimesAlone ? nil : facts.modified)
-    return Outcome(sizeBytes: head.sizeBytes)
+    try staged.finish(modified: local.options.leavesTimesAlone ? nil : reader.facts.modified)
+    return Outcome(sizeBytes: reader.sizeBytes)
   }
 
-  private func check(
-    _ entry: MirrorEntry, _ sizeBytes: Int64, _ md5: [UInt8], _ head: S3ObjectHead,
-    _ expected: [UInt8]?
-  ) throws(MirrorError) {
-    guard sizeBytes == head.sizeBytes else {
-      throw .damaged(
-        path: entry.path, problem: "\(sizeBytes) of \(head.sizeBytes) bytes came")
-    }
-    if let expected, expected != md5 {
-      throw .damaged(
-        path: entry.path,
-        problem: "the store names the MD5 \(hex(expected)), what came has \(hex(md5))")
-    }
-  }
-
-  private func downloadLink(
-    _ entry: MirrorEntry, _ key: String, _ store: StoreSide, _ local: LocalSide
-  ) throws(MirrorError) -> Outcome {
-    // A link leads to a path of at most PATH_MAX.
-    let content = LinkContent()
-    let head = try store.calling { (client) throws(S3Error) in
-      try client.getObject(store.bucket, key) { (bytes) throws(HTTPError) in
-        content.take(bytes)
-      }
-    }
-    let modified = head.flatMap { store.facts($0).modified }
-    try local.makeLink(entry.path, target: content.bytes, modified: modified)
-    return Outcome(sizeBytes: Int64(content.bytes.count))
-  }
-
-  private func copy(
+  private func copyLink(
     _ entry: MirrorEntry, _ from: LocalSide, _ to: LocalSide
   ) throws(MirrorError) -> Outcome {
-    if entry.kind == .link {
-      let target = try from.target(entry.path)
-      try to.makeLink(entry.path, target: target, modified: entry.modified)
-      return Outcome(sizeBytes: Int64(target.count))
-    }
-    let file = try from.open(entry.path)
-    let staged = try StagedFile(to, entry.path)
-    try file.forEachPiece { (piece) throws(MirrorError) in try staged.write(piece) }
-    try file.checkUnchanged()
-    try staged.finish(modified: to.options.leavesTimesAlone ? nil : file.modified)
-    return Outcome(sizeBytes: file.sizeBytes)
+    let target = try from.target(entry.path)
+    try to.makeLink(entry.path, target: target, modified: entry.modified)
+    return Outcome(sizeBytes: Int64(target.count))
   }
 
   // MARK: Within a service
@@ -186,12 +132,6 @@ struct Copier: Sendable {
   private func copy(
     _ entry: MirrorEntry, _ from: StoreSide, _ to: StoreSide
   ) throws(MirrorError) -> Outcome {
-    guard from.isSameService(as: to) else {
-      throw .unserved("copies from one service to another are not served")
-    }
-    guard entry.sizeBytes < to.options.transfer.copyCutoffBytes else {
-      throw .unserved("objects of this size cannot be copied within the service yet")
-    }
     let (sourceKey, targetKey) = (try from.key(of: entry), try to.key(of: entry))
     try to.makeBucketIfMissing()
     try to.calling { (client) throws(S3Error) in
@@ -242,29 +182,5 @@ extension StoreSide {
       result.metadata.append(("mtime", DecimalTime.text(of: modified)))
     }
     return result
-  }
-}
-
-/// Where a download goes: file and digest. Of one download's thread.
-private final class DownloadSink: @unchecked Sendable {
-  let file: StagedFile
-  let digest: DigestRun
-
-  init(_ file: StagedFile, _ digest: DigestRun) { (self.file, self.digest) = (file, digest) }
-
-  func take(_ bytes: UnsafeRawBufferPointer) throws(HTTPError) {
-    digest.update(bytes)
-    do throws(MirrorError) { try file.write(bytes) } catch { throw .receiverFailed(error) }
-  }
-}
-
-/// The few bytes of a link. Of one download's thread.
-private final class LinkContent: @unchecked Sendable {
-  private static let byteCountMax = 4096
-  private(set) var bytes: [UInt8] = []
-
-  func take(_ piece: UnsafeRawBufferPointer) -> HTTPFlow {
-    bytes.append(contentsOf: piece.prefix(LinkContent.byteCountMax - bytes.count))
-    return bytes.count < LinkContent.byteCountMax ? .goOn : .stop
   }
 }

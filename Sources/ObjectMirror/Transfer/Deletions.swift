@@ -31,7 +31,7 @@ final class DeletionPlan {
   }
 }
 
-extension MirrorRun {
+extension DestinationLane {
   /// Deletes what was put aside: only when everything else went well, and the guards agree.
   func delete(_ plan: DeletionPlan, sourceFileCount: Int64) throws(MirrorError) {
     guard statistics.now.errorCount == 0 || options.ignoresErrors else { return }
@@ -50,6 +50,7 @@ extension MirrorRun {
   private func delete(_ plan: DeletionPlan, _ local: LocalSide) throws(MirrorError) {
     while let entry = try plan.next() {
       if isCancelled() { throw .cancelled }
+      pace.progress()
       do throws(MirrorError) {
         guard entry.isDirectory else {
           if !options.isDryRun { try local.remove(entry.path) }

@@ -32,10 +32,18 @@ package struct CheckFigures: Sendable, Equatable {
 
 /// Compares two sides by size and MD5, and changes nothing.
 package final class MirrorCheck: @unchecked Sendable {
-  private let run: MirrorRun
+  private struct Pair: Sendable {
+    let source: MirrorEntry
+    let destination: MirrorEntry
+  }
+
+  private let source: MirrorSide
+  private let destination: MirrorSide
+  private let options: MirrorOptions
   private let judge: PairJudge
   private let isOneWay: Bool
-  private let pairs = BoundedChannel<MirrorRun.Pair>(countMax: 10_000, weightMax: 8 << 20)
+  private let isCancelled: @Sendable () -> Bool
+  private let pairs = BoundedChannel<Pair>(countMax: 10_000, weightMax: 8 << 20)
   private let observe: @Sendable (CheckFinding) -> Void
   private let lock = Lock()
   // Guarded by `lock`.
@@ -51,22 +59,20 @@ package final class MirrorCheck: @unchecked Sendable {
     var comparison = ComparisonOptions()
     comparison.sizeOnly = options.comparison.sizeOnly
     comparison.checksum = !options.comparison.sizeOnly
+    self.source = source
+    self.destination = destination
+    self.options = options
     self.isOneWay = isOneWay
+    self.isCancelled = isCancelled
     self.observe = observe
     judge = PairJudge(
-      source: source, destination: destination, options: comparison, usesServerTimes: true)
-    let failures = FailureRelay()
-    run = MirrorRun(
-      from: source, to: destination, options, isCancelled: isCancelled,
-      observe: { event in
-        if case .failed(let path, let error) = event { failures.tell(path, error) }
-      })
-    failures.receiver = { [weak self] path, error in self?.add(.failed(path: path, error)) }
+      source: source, destination: destination, options: comparison, usesServerTimes: true,
+      share: SourceShare(source, laneCount: 1, hashes: false, options.sharing), lane: 0)
   }
 
   /// - Throws: a side that cannot be listed; a cancellation.
   package func compare() throws(MirrorError) -> CheckFigures {
-    let checkers = (0..<max(1, run.options.checkerCount)).map { _ in
+    let checkers = (0..<max(1, options.checkerCount)).map { _ in
       Thread("mirror-check") { self.work() }
     }
     let outcome = Result { () throws(MirrorError) in try join() }
@@ -80,14 +86,21 @@ package final class MirrorCheck: @unchecked Sendable {
   }
 
   private func join() throws(MirrorError) {
-    let sides = MirrorListings(run)
-    defer { sides.stop() }
+    let plan = try ListingPlan(source: source, destinations: [destination])
+    let left = SourceListing(source, plan, filter: options.filter) { remark in
+      if case .failed(let error) = remark { self.add(.failed(path: [], error)) }
+    }
+    defer { left.stop() }
+    let right = DestinationListing(destination, plan, filter: options.filter) { error in
+      self.add(.failed(path: [], error))
+    }
+    defer { right.stop() }
     var join = MergeJoin<MirrorEntry, MirrorEntry, MirrorError>(
-      left: { () throws(MirrorError) in try sides.nextSource() },
-      right: { () throws(MirrorError) in try sides.nextDestination() },
+      left: { () throws(MirrorError) in try left.next() },
+      right: { () throws(MirrorError) in try right.next() },
       order: MirrorEntry.order)
     while let place = try join.next() {
-      if run.isCancelled() { throw .cancelled }
+      if isCancelled() { throw .cancelled }
       switch place {
       case .left(let entry):
         if !entry.isDirectory { add(.missingAtDestination(path: entry.path)) }
@@ -97,7 +110,7 @@ package final class MirrorCheck: @unchecked Sendable {
         if first.isDirectory { continue }
         do throws(ChannelClosed) {
           try pairs.send(
-            MirrorRun.Pair(source: first, destination: second),
+            Pair(source: first, destination: second),
             weight: first.weight + second.weight)
         } catch {
           throw .cancelled
@@ -109,10 +122,12 @@ package final class MirrorCheck: @unchecked Sendable {
   private func work() {
     // A channel that was closed or has failed gives nothing more.
     while let pair = try? pairs.receive() {
-      if run.isCancelled() { continue }
+      if isCancelled() { continue }
       let path = pair.source.path
       do throws(MirrorError) {
-        switch try judge.judge(pair.source, pair.destination).decision {
+        switch try judge.judge(
+          NumberedEntry(number: 0, entry: pair.source), pair.destination
+        ).decision {
         case .skip(.contentsAreEqual): add(.equal(path: path))
         case .skip where judge.options.sizeOnly: add(.equal(path: path))
         case .skip: add(.unverified(path: path))
@@ -138,12 +153,4 @@ package final class MirrorCheck: @unchecked Sendable {
     }
     observe(finding)
   }
-}
-
-/// Hands failures of listings to whoever is made after them.
-private final class FailureRelay: @unchecked Sendable {
-  // Set once, before any thread calls.
-  var receiver: ([UInt8], MirrorError) -> Void = { _, _ in }
-
-  func tell(_ path: [UInt8], _ error: MirrorError) { receiver(path, error) }
 }

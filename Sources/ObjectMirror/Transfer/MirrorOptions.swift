@@ -19,6 +19,7 @@ package struct MirrorOptions: Sendable {
   package var checkerCount = 8
   /// Where what does not fit into memory is kept.
   package var temporaryDirectory = "/tmp"
+  package var sharing = SharingOptions()
 
   package init() {}
 }
@@ -33,6 +34,58 @@ package enum MirrorEvent: Sendable {
   case unchanged(path: [UInt8])
   case passedOver(name: [UInt8], reason: String)
   case failed(path: [UInt8], MirrorError)
+  /// The destination has come to its end; others may still be at work.
+  case ended(DestinationOutcome)
+}
+
+/// How one destination of a run has ended.
+package struct DestinationOutcome: Sendable {
+  /// For people; holds no secret.
+  package let name: String
+  package let figures: MirrorFigures
+  /// What has ended it before its time: it cannot be listed, a guard, a cancellation. Nothing was
+  /// deleted then.
+  package let failure: MirrorError?
+  /// Whether it answered at all.
+  package let hasAnswered: Bool
+  /// From the start of the run to its own end.
+  package let seconds: Double
+
+  package init(
+    name: String, figures: MirrorFigures, failure: MirrorError?, hasAnswered: Bool = false,
+    seconds: Double = 0
+  ) {
+    (self.name, self.figures, self.failure) = (name, figures, failure)
+    (self.hasAnswered, self.seconds) = (hasAnswered, seconds)
+  }
+
+  package var isGood: Bool { failure == nil && figures.errorCount == 0 }
+
+  /// Whether another run may do better.
+  package var mayBeRetried: Bool {
+    guard let failure else { return figures.errorCount > 0 && figures.mayBeRetried }
+    // One that did not answer was tried often enough already.
+    return hasAnswered && failure.kind == .unreachable && !failure.isLasting
+  }
+}
+
+/// How a run has ended, in the order of its destinations.
+package struct MirrorOutcome: Sendable {
+  package let destinations: [DestinationOutcome]
+  /// Entries that the source's one listing gave.
+  package let sourceListedCount: Int64
+  /// Bytes of the source's files that were read, for all destinations together.
+  package let sourceReadBytes: Int64
+
+  package var isGood: Bool { destinations.allSatisfy { $0.isGood } }
+
+  /// The figures of a run with one destination.
+  /// - Throws: what has ended it.
+  package func only() throws(MirrorError) -> MirrorFigures {
+    precondition(destinations.count == 1)
+    if let failure = destinations[0].failure { throw failure }
+    return destinations[0].figures
+  }
 }
 
 /// How far a run is.

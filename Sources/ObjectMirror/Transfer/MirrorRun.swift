@@ -1,232 +1,126 @@
 import FileTree
 import ObjectStorage
-import Pipelines
 import Platform
 import Remotes
-import TreeComparison
 
-/// One run of a mirror: lists both sides, compares them in lock step, copies what differs and, in
-/// the end, deletes what the source does not have.
+/// One run of a mirror: one source, listed and read once, and any number of destinations, each of
+/// which is made what the source is.
 ///
-/// Memory depends on no count of files: listings, queues and deletions are bounded, the rest of the
-/// deletions waits in a file without a name.
+/// Memory depends on no count of files: listings, queues, deletions and contents are bounded, the
+/// rest waits in files without a name.
 package final class MirrorRun: @unchecked Sendable {
-  struct Pair: Sendable {
-    let source: MirrorEntry
-    let destination: MirrorEntry
-  }
-
-  struct Job: Sendable {
-    let entry: MirrorEntry
-    let isNew: Bool
-  }
-
-  /// Pairs and files that wait; a few megabytes at most.
-  private static let queueCountMax = 10_000
-  private static let queueWeightMax = 8 << 20
+  /// Destinations of one run.
+  package static let destinationCountMax = 32
 
   let source: MirrorSide
-  let destination: MirrorSide
+  let destinations: [MirrorSide]
   let options: MirrorOptions
-  let observe: @Sendable (MirrorEvent) -> Void
+  let mediaTypes: MediaTypes
+  let observe: @Sendable (Int?, MirrorEvent) -> Void
   let isCancelled: @Sendable () -> Bool
-  package let statistics = MirrorStatistics()
-  private let judge: PairJudge
-  private let copier: Copier
-  private let pairs = BoundedChannel<Pair>(
-    countMax: MirrorRun.queueCountMax, weightMax: MirrorRun.queueWeightMax)
-  private let jobs = BoundedChannel<Job>(
-    countMax: MirrorRun.queueCountMax, weightMax: MirrorRun.queueWeightMax)
+  private let lock = Lock()
+  // Guarded by `lock`.
+  private var lanes: [DestinationLane] = []
 
-  /// `observe` is called by all threads of the run.
+  /// `observe` is called by all threads of the run, with the number of the destination; with none
+  /// for what concerns the source alone.
   package init(
-    from source: MirrorSide, to destination: MirrorSide, _ options: MirrorOptions,
+    from source: MirrorSide, to destinations: [MirrorSide], _ options: MirrorOptions,
     mediaTypes: MediaTypes = MediaTypes(),
     isCancelled: @escaping @Sendable () -> Bool = { false },
-    observe: @escaping @Sendable (MirrorEvent) -> Void = { _ in }
+    observe: @escaping @Sendable (Int?, MirrorEvent) -> Void = { _, _ in }
   ) {
     self.source = source
-    self.destination = destination
+    self.destinations = destinations
     self.options = options
+    self.mediaTypes = mediaTypes
     self.isCancelled = isCancelled
     self.observe = observe
-    judge = PairJudge(
-      source: source, destination: destination, options: options.comparison,
-      usesServerTimes: options.usesServerTimes)
-    copier = Copier(source: source, destination: destination, mediaTypes: mediaTypes)
   }
 
-  /// Runs to the end. Failures of single files are told to `observe` and counted.
-  /// - Throws: what ends the run: a side that cannot be listed, a guard, a cancellation. Nothing
-  ///   is deleted then.
-  package func run() throws(MirrorError) -> MirrorFigures {
+  /// The figures of each destination so far; empty before the run has begun.
+  package var figures: [MirrorFigures] { lock.withLock { lanes }.map(\.statistics.now) }
+
+  /// Runs to the end. Failures of single files are told to `observe` and counted; what ends one
+  /// destination is in its outcome.
+  /// - Throws: what concerns all destinations: a source that cannot be listed, sides that overlap,
+  ///   a cancellation. Nothing is deleted then.
+  package func run() throws(MirrorError) -> MirrorOutcome {
     try checkSides()
-    let deletions = DeletionPlan(directory: options.temporaryDirectory)
-    let checkers = workers(options.checkerCount, "mirror-check") { self.checkPairs() }
-    let transfers = workers(options.transferCount, "mirror-copy") { self.copyFiles() }
-    let outcome = Result { () throws(MirrorError) in try compare(deletions) }
-    pairs.close()
-    join(checkers)
-    jobs.close()
-    join(transfers)
-    let sourceFileCount = try outcome.get()
+    let plan = try ListingPlan(source: source, destinations: destinations)
+    let broadcast = EntryBroadcast(destinations.count, directory: options.temporaryDirectory)
+    let share = SourceShare(
+      source, laneCount: destinations.count, hashes: wantsDigests, options.sharing)
+    let lanes = destinations.indices.map {
+      DestinationLane($0, of: self, plan, broadcast.queues[$0], share)
+    }
+    lock.withLock { self.lanes = lanes }
+    let threads = lanes.map { lane in Thread("mirror-lane") { lane.run() } }
+    let listed = Result { () throws(MirrorError) in try list(plan, broadcast, lanes) }
+    var outcomes: [DestinationOutcome] = []
+    for thread in threads {
+      // The bodies throw nothing.
+      if let outcome = try? thread.join() { outcomes.append(outcome) }
+    }
+    let listedCount = try listed.get()
     if isCancelled() { throw .cancelled }
-    if options.deletes { try delete(deletions, sourceFileCount: sourceFileCount) }
-    if case .local(let local) = destination, !options.isDryRun { try local.synchronize() }
-    return statistics.now
+    return MirrorOutcome(
+      destinations: outcomes, sourceListedCount: listedCount,
+      sourceReadBytes: share.counter.byteCount)
+  }
+
+  /// Hands the source's one listing to all destinations; gives the count of its entries.
+  private func list(
+    _ plan: ListingPlan, _ broadcast: EntryBroadcast, _ lanes: [DestinationLane]
+  ) throws(MirrorError) -> Int64 {
+    let listing = SourceListing(source, plan, filter: options.filter) { [observe] remark in
+      switch remark {
+      case .failed(let error):
+        // No destination knows then what to delete.
+        for lane in lanes { lane.statistics.add(error) }
+        observe(nil, .failed(path: [], error))
+      case .passedOver(let name, let reason):
+        observe(nil, .passedOver(name: name, reason: reason))
+      }
+    }
+    defer { listing.stop() }
+    var count: Int64 = 0
+    do throws(MirrorError) {
+      while let batch = try listing.nextBatch() {
+        if isCancelled() { throw .cancelled }
+        count += Int64(batch.count)
+        guard broadcast.send(batch) else { break }
+      }
+    } catch {
+      broadcast.finish(error)
+      throw error
+    }
+    broadcast.finish()
+    return count
+  }
+
+  /// Whether a store takes part, which knows contents by their MD5.
+  private var wantsDigests: Bool {
+    ([source] + destinations).contains { side in
+      if case .store = side { true } else { false }
+    }
   }
 
   private func checkSides() throws(MirrorError) {
-    if source.overlaps(destination) {
-      throw .overlap(source.description, destination.description)
+    guard (1...MirrorRun.destinationCountMax).contains(destinations.count) else {
+      throw .usage("a mirror has 1 to \(MirrorRun.destinationCountMax) destinations")
     }
-    if case .store(let from) = source, case .store(let to) = destination,
-      !from.isSameService(as: to)
-    {
-      throw .unserved("mirrors from one service to another are not served")
+    let sides = [source] + destinations
+    for (index, side) in sides.enumerated() {
+      for other in sides[(index + 1)...] where side.overlaps(other) {
+        throw .overlap(side.description, other.description)
+      }
     }
     guard let filter = options.filter, filter.hasAges else { return }
     // A listing does not tell the times of files.
     if case .store = source { throw .unserved("ages are not served for files in a store") }
-    if case .store = destination, options.deletes {
+    for case .store in destinations where options.deletes {
       throw .unserved("ages are not served for a store in which files are deleted")
     }
-  }
-
-  private func workers(
-    _ count: Int, _ name: String, _ body: @escaping @Sendable () -> Void
-  ) -> [Thread<Void>] {
-    (0..<max(1, count)).map { _ in Thread(name) { body() } }
-  }
-
-  private func join(_ threads: [Thread<Void>]) {
-    for thread in threads {
-      // The bodies throw nothing.
-      try? thread.join()
-    }
-  }
-
-  func failed(_ path: [UInt8], _ error: MirrorError) {
-    // What follows from a cancellation is no failure of a file.
-    if case .cancelled = error, isCancelled() { return }
-    statistics.add(error)
-    observe(.failed(path: path, error))
-  }
-
-  // MARK: Comparing
-
-  /// Joins both listings and hands out the work; gives the count of the source's files.
-  private func compare(_ deletions: DeletionPlan) throws(MirrorError) -> Int64 {
-    let sides = MirrorListings(self)
-    defer { sides.stop() }
-    var join = MergeJoin<MirrorEntry, MirrorEntry, MirrorError>(
-      left: { () throws(MirrorError) in try sides.nextSource() },
-      right: { () throws(MirrorError) in try sides.nextDestination() },
-      order: MirrorEntry.order)
-    while let place = try join.next() {
-      if isCancelled() { throw .cancelled }
-      switch place {
-      case .left(let entry): try take(entry)
-      case .both(let first, let second): try take(first, second)
-      case .right(let entry):
-        if options.deletes { try deletions.add(entry) }
-      }
-    }
-    // A store has no directories, so one without objects is one that is not there.
-    if case .store(let store) = source, sides.sourceEntryCount == 0, options.filter == nil,
-      !store.paths.prefix.isEmpty
-    {
-      throw .noSource(source.description)
-    }
-    return sides.sourceFileCount
-  }
-
-  /// What only the source has.
-  private func take(_ entry: MirrorEntry) throws(MirrorError) {
-    guard entry.isDirectory else { return try send(entry, isNew: true) }
-    guard options.createsEmptyDirectories, case .local(let local) = destination else { return }
-    do throws(MirrorError) {
-      if !options.isDryRun { _ = try local.directory(entry.path, makes: true) }
-      observe(.directoryMade(path: entry.path))
-    } catch {
-      failed(entry.path, error)
-    }
-  }
-
-  /// What both have.
-  private func take(_ first: MirrorEntry, _ second: MirrorEntry) throws(MirrorError) {
-    guard !first.isDirectory else { return }
-    statistics.change { $0.checkTotal += 1 }
-    do throws(ChannelClosed) {
-      try pairs.send(
-        Pair(source: first, destination: second), weight: first.weight + second.weight)
-    } catch {
-      throw .cancelled
-    }
-  }
-
-  private func send(_ entry: MirrorEntry, isNew: Bool) throws(MirrorError) {
-    statistics.change { figures in
-      figures.transferTotal += 1
-      figures.transferTotalBytes += entry.sizeBytes
-    }
-    do throws(ChannelClosed) {
-      try jobs.send(Job(entry: entry, isNew: isNew), weight: entry.weight)
-    } catch {
-      throw .cancelled
-    }
-  }
-
-  private func checkPairs() {
-    // A channel that was closed or has failed gives nothing more.
-    while let pair = try? pairs.receive() {
-      if isCancelled() { continue }
-      do throws(MirrorError) { try check(pair) } catch { failed(pair.source.path, error) }
-      statistics.change { $0.checkedCount += 1 }
-    }
-  }
-
-  private func check(_ pair: Pair) throws(MirrorError) {
-    let entry = pair.source
-    let (decision, time) = try judge.judge(entry, pair.destination)
-    switch decision {
-    case .skip: observe(.unchanged(path: entry.path))
-    case .transfer: try send(entry, isNew: false)
-    case .refuse: throw .immutable(path: entry.path)
-    case .setTime:
-      guard let time else { return try send(entry, isNew: false) }
-      if !options.isDryRun, try !copier.setTime(entry, time) {
-        return try send(entry, isNew: false)
-      }
-      statistics.change { $0.timeSetCount += 1 }
-      observe(.timeSet(path: entry.path))
-    case .ask: preconditionFailure("a verdict asks nothing")
-    }
-  }
-
-  private func copyFiles() {
-    // A channel that was closed or has failed gives nothing more.
-    while let job = try? jobs.receive() {
-      if isCancelled() { continue }
-      do throws(MirrorError) { try copy(job) } catch { failed(job.entry.path, error) }
-    }
-  }
-
-  private func copy(_ job: Job) throws(MirrorError) {
-    var outcome = Copier.Outcome(sizeBytes: job.entry.sizeBytes)
-    if !options.isDryRun { outcome = try copier.copy(job.entry) }
-    let sizeBytes = outcome.sizeBytes
-    let isServerSide = outcome.isServerSide
-    let listedBytes = job.entry.sizeBytes
-    statistics.change { figures in
-      figures.transferredCount += 1
-      figures.transferredBytes += sizeBytes
-      figures.transferTotalBytes += sizeBytes - listedBytes
-      if isServerSide {
-        figures.serverCopyCount += 1
-        figures.serverCopyBytes += sizeBytes
-      }
-    }
-    observe(.copied(path: job.entry.path, sizeBytes: sizeBytes, isNew: job.isNew))
   }
 }

@@ -9,11 +9,14 @@ struct PairJudge: Sendable {
   let destination: MirrorSide
   let options: ComparisonOptions
   let usesServerTimes: Bool
+  let share: SourceShare
+  let lane: Int
 
   /// A decision, and the source's time when it had to be found out.
   typealias Verdict = (decision: TransferDecision, sourceTime: WallTime?)
 
-  func judge(_ first: MirrorEntry, _ second: MirrorEntry?) throws(MirrorError) -> Verdict {
+  func judge(_ item: NumberedEntry, _ second: MirrorEntry?) throws(MirrorError) -> Verdict {
+    let first = item.entry
     var sourceFacts = facts(first, source)
     var destinationFacts = second.map { facts($0, destination) }
     while true {
@@ -26,10 +29,10 @@ struct PairJudge: Sendable {
         preconditionFailure("nothing is asked of a file that stands alone")
       }
       if questions.contains(.destinationTime) || questions.contains(.destinationMD5) {
-        try answerDestination(questions, first, &sourceFacts, second, &others)
+        try answerDestination(questions, item, &sourceFacts, second, &others)
         destinationFacts = others
       } else if questions.contains(.sourceTime) || questions.contains(.sourceMD5) {
-        try answer(first, source, &sourceFacts)
+        try answerSource(item, &sourceFacts)
       }
     }
   }
@@ -51,17 +54,17 @@ struct PairJudge: Sendable {
   /// An object in parts has no MD5 in its listing. When the parts are those that would be made
   /// now, reading the local file tells whether it is the same; else the object is asked.
   private func answerDestination(
-    _ questions: Set<TransferDecision.Question>, _ first: MirrorEntry,
+    _ questions: Set<TransferDecision.Question>, _ item: NumberedEntry,
     _ sourceFacts: inout FileFacts, _ second: MirrorEntry, _ others: inout FileFacts
   ) throws(MirrorError) {
     if questions == [.destinationMD5], sourceFacts.md5 == .unasked,
-      case .local(let local) = source, case .store(let store) = destination,
+      case .local = source, case .store(let store) = destination, item.entry.kind == .file,
       let count = StoreSide.partCount(ofETag: second.etag),
       let plan = S3PartPlan(
-        sizeBytes: first.sizeBytes, wanted: store.options.transfer.partSizeBytes),
+        sizeBytes: item.entry.sizeBytes, wanted: store.options.transfer.partSizeBytes),
       plan.partCount == count
     {
-      let digests = try local.digest(first, partSizeBytes: plan.partSizeBytes)
+      let digests = try share.digests(item, lane: lane, partSizeBytes: plan.partSizeBytes)
       sourceFacts.md5 = Known(ContentMD5(digests.md5))
       if digests.multipartETag == second.etag {
         others.md5 = sourceFacts.md5
@@ -71,12 +74,21 @@ struct PairJudge: Sendable {
     try answer(second, destination, &others)
   }
 
+  /// Files are read once for all destinations that ask.
+  private func answerSource(_ item: NumberedEntry, _ facts: inout FileFacts) throws(MirrorError) {
+    if case .local = source, item.entry.kind == .file {
+      facts.md5 = Known(ContentMD5(try share.digests(item, lane: lane).md5))
+    } else {
+      try answer(item.entry, source, &facts)
+    }
+  }
+
   private func answer(
     _ entry: MirrorEntry, _ side: MirrorSide, _ facts: inout FileFacts
   ) throws(MirrorError) {
     switch side {
     case .local(let local):
-      let md5 = try local.digest(entry).md5
+      let md5 = try local.digest(entry)
       facts.md5 = Known(ContentMD5(md5))
     case .store(let store):
       let key = try store.key(of: entry)

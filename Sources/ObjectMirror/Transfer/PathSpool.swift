@@ -1,4 +1,3 @@
-import FileTree
 import Glibc
 import Platform
 
@@ -48,7 +47,7 @@ final class PathSpool {
 
   private func spill() throws(MirrorError) {
     do throws(PlatformError) {
-      if file == nil { file = try makeFile() }
+      if file == nil { file = try SpoolFile.make(in: directory) }
       if let file { try FileIO.write(file.raw, recent, at: fileSizeBytes) }
     } catch {
       throw .local(error, path: Array(directory.utf8))
@@ -72,14 +71,5 @@ final class PathSpool {
     case .success: throw .local(PlatformError("pread", "", errno: EIO), path: [])
     case .failure(let error): throw .local(error, path: Array(directory.utf8))
     }
-  }
-
-  private func makeFile() throws(PlatformError) -> SharedDescriptor {
-    let folder = retryingOnInterrupt { open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-    guard folder >= 0 else { throw .last("open", directory) }
-    defer { close(folder) }
-    let raw = FileSystem.openUnnamed(in: folder, mode: 0o600)
-    guard raw >= 0 else { throw .last("open", directory) }
-    return SharedDescriptor(owning: raw)
   }
 }

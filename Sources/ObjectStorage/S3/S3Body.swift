@@ -9,6 +9,9 @@ package struct S3Body: Sendable {
   package var sha256: [UInt8]?
   /// The check of ``S3Options/checksum``.
   package var checksum: [UInt8]?
+  /// Neither read for a digest before it is sent nor covered by the signature: whoever sends it
+  /// compares what the store tells of it.
+  package var isUnsigned = false
 
   package init(
     _ content: HTTPBody, md5: [UInt8]? = nil, sha256: [UInt8]? = nil, checksum: [UInt8]? = nil

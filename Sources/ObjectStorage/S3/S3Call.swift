@@ -54,12 +54,17 @@ extension S3Error {
     }
   }
 
+  /// Attempts that are worth while; nil for those that the policy allows.
+  var attemptsMax: Int? {
+    if case .http(let error, _, _) = self { error.attemptsMax } else { nil }
+  }
+
   /// Whether the request may have taken effect.
   var leavesDoubt: Bool {
     switch self {
     case .http(let error, _, _):
       switch error {
-      case .unresolved, .unreachable, .proxyFailed, .tlsFailed, .tlsRefused: false
+      case .unresolved, .noSuchHost, .unreachable, .proxyFailed, .tlsFailed, .tlsRefused: false
       default: true
       }
     case .service(let failure, _, _): failure.status >= 500 || failure.status == 200

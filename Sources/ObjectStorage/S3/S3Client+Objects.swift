@@ -57,6 +57,8 @@ package struct S3Stored: Sendable, Equatable {
   /// Without quotes.
   package var etag: String
   package var versionID: String?
+  /// The ETag is no MD5, as the service encrypts with a key of a service or of the customer.
+  package var isEncryptedByKey = false
 }
 
 extension S3Client {
@@ -96,10 +98,17 @@ extension S3Client {
         if let field = condition.field { call.fields.append(field) }
         return call
       } read: { (response, _) in
-        S3Stored(
+        var stored = S3Stored(
           etag: ETag.plain(response["etag"] ?? ""), versionID: response["x-amz-version-id"])
+        let prefix = "x-amz-server-side-encryption"
+        stored.isEncryptedByKey =
+          response[prefix].map { $0 != "AES256" } ?? false
+          || response["\(prefix)-customer-algorithm"] != nil
+        return stored
       }
-      if checksETag { try compare(stored.etag, body, attributes, .putObject, subject) }
+      if checksETag, !stored.isEncryptedByKey {
+        try compare(stored.etag, body, attributes, .putObject, subject)
+      }
       return stored
     } catch {
       // The condition may have failed because of the attempt whose answer was lost.

@@ -1,6 +1,7 @@
 import Cryptography
 package import HTTPClient
 import Platform
+import Synchronization
 
 /// Calls of the S3 service, from any thread. Each is signed, and made again as ``S3Rules`` says.
 ///
@@ -15,6 +16,7 @@ package final class S3Client: @unchecked Sendable {
   private let http: HTTPClient
   private let keys = S3SigningKeys()
   private let gate: S3Gate
+  private let hasAnswered = Atomic<Bool>(false)
   private let lock = Lock()
   // Guarded by `lock`.
   private var regions: [String: String] = [:]
@@ -80,6 +82,7 @@ package final class S3Client: @unchecked Sendable {
         bucket = call.bucket
         let response = try attempt(call, operation, subject)
         let value = try read(response, tries)
+        hasAnswered.store(true, ordering: .relaxed)
         options.budget.succeed()
         gate.succeed()
         return value
@@ -148,7 +151,9 @@ package final class S3Client: @unchecked Sendable {
       asked = failure.failure?.askedSeconds
     case .again: asked = failure.failure?.askedSeconds
     }
-    guard tries.attempt < options.retry.attemptsMax else {
+    // What has answered once does so again when the way to it is found again.
+    let limit = hasAnswered.load(ordering: .relaxed) ? nil : failure.attemptsMax
+    guard tries.attempt < min(options.retry.attemptsMax, limit ?? .max) else {
       throw tries.attempt == 1 ? failure : .exhausted(attempts: tries.attempt, last: failure)
     }
     guard options.budget.take() else { throw .budgetSpent(last: failure) }
@@ -207,6 +212,7 @@ package final class S3Client: @unchecked Sendable {
   /// Has the digests made that the settings ask for; they are made once, not at each attempt.
   func prepared(_ body: S3Body) throws(S3Error) -> S3Body {
     var body = body
+    if body.isUnsigned, options.checksum == nil { return body }
     try body.digest(
       md5: options.sendsMD5, sha256: signsPayload, checksum: options.checksum)
     return body
@@ -270,7 +276,9 @@ package final class S3Client: @unchecked Sendable {
 
   private func payloadHash(_ body: S3Body?) -> String {
     guard let body, body.sizeBytes > 0 else { return S3Signature.emptyHash }
-    guard signsPayload, let sha256 = body.sha256 else { return S3Signature.unsignedPayload }
+    guard signsPayload, !body.isUnsigned, let sha256 = body.sha256 else {
+      return S3Signature.unsignedPayload
+    }
     return hex(sha256)
   }
 

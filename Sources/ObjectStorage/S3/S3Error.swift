@@ -119,6 +119,17 @@ package enum S3Error: DroverError {
   }
 
   package var isNotFound: Bool { kind == .notFound }
+
+  /// Whether every other call of the same bucket with the same keys fails, too.
+  package var isLasting: Bool {
+    switch self {
+    case .service(let failure, _, _): S3Rules.isLasting(failure)
+    case .http(let error, _, _): error.isLasting
+    case .credentials, .configuration: true
+    case .exhausted(_, let last), .budgetSpent(let last): last.isLasting
+    default: false
+    }
+  }
   /// Whether a condition of the request did not hold.
   package var isConditionFailed: Bool { failure?.status == 412 || failure?.status == 304 }
 }

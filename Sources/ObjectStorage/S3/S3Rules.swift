@@ -62,6 +62,14 @@ package enum S3Rules {
     }
   }
 
+  private static let lasting: Set<String> = [
+    "NoSuchBucket", "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurity",
+    "InvalidToken", "AccountProblem", "AllAccessDisabled", "NotSignedUp", "InvalidBucketName",
+  ]
+
+  /// Whether the failure is one of the bucket or of the keys, not of an object.
+  static func isLasting(_ failure: S3Failure) -> Bool { lasting.contains(failure.code) }
+
   static func kind(of failure: S3Failure) -> FailureKind {
     if missing.contains(failure.code) { return .notFound }
     switch verdict(failure) {
