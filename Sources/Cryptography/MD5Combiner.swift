@@ -56,16 +56,19 @@ package final class MD5Message: @unchecked Sendable {
 /// the next one hashes the pieces of all that wait. Any thread may call.
 @safe
 package final class MD5Combiner: @unchecked Sendable {
+  /// It holds nothing between calls, so one serves all that a process hashes.
+  package static let shared = MD5Combiner()
+
   /// Pieces that are shorter are not worth waiting for.
   private static let byteCountMin = 16 << 10
 
   @safe private final class Request {
-    let piece: drover_md5_piece
+    let pieces: [drover_md5_piece]
     let wake: Condition
     var isDone = false
 
-    init(_ piece: drover_md5_piece, _ lock: Lock) {
-      unsafe self.piece = unsafe piece
+    init(_ pieces: [drover_md5_piece], _ lock: Lock) {
+      unsafe self.pieces = unsafe pieces
       wake = Condition(lock)
     }
   }
@@ -80,7 +83,22 @@ package final class MD5Combiner: @unchecked Sendable {
   /// Adds bytes to a message; they are valid until the call ends.
   package func update(_ message: MD5Message, _ bytes: UnsafeRawBufferPointer) {
     guard bytes.count >= MD5Combiner.byteCountMin else { return unsafe message.update(bytes) }
-    let request = unsafe Request(message.piece(bytes), lock)
+    unsafe run([message.piece(bytes)])
+  }
+
+  /// Adds the same bytes to two different messages.
+  package func update(
+    _ first: MD5Message, _ second: MD5Message, _ bytes: UnsafeRawBufferPointer
+  ) {
+    guard bytes.count >= MD5Combiner.byteCountMin else {
+      unsafe first.update(bytes)
+      return unsafe second.update(bytes)
+    }
+    unsafe run([first.piece(bytes), second.piece(bytes)])
+  }
+
+  private func run(_ pieces: [drover_md5_piece]) {
+    let request = unsafe Request(pieces, lock)
     lock.lock()
     defer { lock.unlock() }
     waiting.append(request)
@@ -93,17 +111,18 @@ package final class MD5Combiner: @unchecked Sendable {
 
   /// Hashes what waits longest; the lock is held before and after, not meanwhile.
   private func hashBatch() {
-    let batch = waiting.prefix(MD5Message.laneCount)
-    waiting.removeFirst(batch.count)
+    var batchCount = 0
+    var pieces: [drover_md5_piece] = unsafe []
+    for request in waiting {
+      guard unsafe pieces.count + request.pieces.count <= MD5Message.laneCount else { break }
+      unsafe pieces += request.pieces
+      batchCount += 1
+    }
+    let batch = waiting.prefix(batchCount)
+    waiting.removeFirst(batchCount)
     isHashing = true
     lock.unlock()
-    unsafe withUnsafeTemporaryAllocation(of: drover_md5_piece.self, capacity: batch.count) {
-      pieces in
-      for (index, request) in batch.enumerated() {
-        unsafe pieces.initializeElement(at: index, to: request.piece)
-      }
-      unsafe drover_md5_update_lanes(pieces.baseAddress, pieces.count)
-    }
+    unsafe drover_md5_update_lanes(pieces, pieces.count)
     lock.lock()
     isHashing = false
     for request in batch {

@@ -83,6 +83,34 @@ final class MirrorRunner: Sendable {
     }
   }
 
+  /// A directory for what later runs can use: below the one that the option or the variable names,
+  /// or the user's own for such things; nil for nowhere. Without it a run does all the same.
+  func stateDirectory(_ option: String?, _ part: String) -> String? {
+    let place: String
+    if let named = option ?? RepoEnvironment["DROVER_STATE_DIR"] {
+      if named == "off" { return nil }
+      place = named.hasPrefix("/") ? named : "\(MirrorRunner.workingDirectory)/\(named)"
+    } else if let state = RepoEnvironment["XDG_STATE_HOME"], state.hasPrefix("/") {
+      place = "\(state)/drover"
+    } else if let home = RepoEnvironment["HOME"], home.hasPrefix("/") {
+      place = "\(home)/.local/state/drover"
+    } else {
+      return nil
+    }
+    let path = "\(place)/\(part)"
+    var end = path.startIndex
+    while end < path.endIndex {
+      end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
+      // Those above may stand, or be of a file system that takes none; the last one counts.
+      _ = mkdir(String(path[..<end]), 0o700)
+    }
+    guard access(path, W_OK) == 0 else {
+      output.info("\(printable(path.utf8)) cannot be used: \(PlatformError.reason(of: errno))")
+      return nil
+    }
+    return path
+  }
+
   private func configuration() throws(RemoteError) -> RemoteConfiguration {
     let environment = ProcessEnvironment.all
     let location = ConfigLocation.find(

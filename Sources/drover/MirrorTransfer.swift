@@ -6,7 +6,7 @@ import Synchronization
 enum MirrorTransfer {
   static func run(
     _ arguments: MirrorArguments, _ choice: MirrorFilterArguments, _ options: MirrorOptions,
-    retries: Int, from source: String, to destinations: [String]
+    _ transfer: MirrorTransferArguments, from source: String, to destinations: [String]
   ) throws {
     try MirrorRunner.end(arguments) { runner in
       var options = options
@@ -16,11 +16,11 @@ enum MirrorTransfer {
       options.transferCount = arguments.transfers
       options.checkerCount = arguments.checkers
       options.temporaryDirectory = RepoEnvironment.temporaryDirectory
+      options.stateDirectory = runner.stateDirectory(transfer.stateDir, "pairs")
       let from = try runner.source(source, destinationCount: destinations.count)
       // The others of its directory are no files that the source does not have.
       if from.isSingleFile { options.deletes = false }
-      let transfer = MirrorAttempts(runner, from, options, destinations)
-      return try transfer.run(retries)
+      return try MirrorAttempts(runner, from, options, destinations).run(transfer.retries)
     }
   }
 }

@@ -34,6 +34,14 @@ struct MirrorTransferArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Attempts of the whole run.", valueName: "count"))
   var retries = 3
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Where runs keep what spares the next one requests; 'off' for nowhere"
+        + " [$DROVER_STATE_DIR; $XDG_STATE_HOME/drover].",
+      valueName: "directory"))
+  var stateDir: String?
+
   func options() -> MirrorOptions {
     var options = MirrorOptions()
     options.comparison.checksum = checksum
@@ -111,7 +119,7 @@ struct MirrorSyncCommand: ParsableCommand {
     options.ignoresErrors = ignoreErrors
     options.deletesExcluded = deleteExcluded
     try MirrorTransfer.run(
-      arguments, choice, options, retries: transfer.retries, from: source, to: destinations)
+      arguments, choice, options, transfer, from: source, to: destinations)
   }
 }
 
@@ -142,7 +150,7 @@ struct MirrorCopyCommand: ParsableCommand {
 
   func run() throws {
     try MirrorTransfer.run(
-      arguments, choice, transfer.options(), retries: transfer.retries, from: source,
+      arguments, choice, transfer.options(), transfer, from: source,
       to: destinations)
   }
 }

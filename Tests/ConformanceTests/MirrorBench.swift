@@ -39,6 +39,7 @@ final class MirrorBench {
   ) throws -> ProcessResult {
     let environment = [
       "RCLONE_CONFIG": client.configurationPath, "no_proxy": "127.0.0.1", "AWS_CA_BUNDLE": "",
+      "DROVER_STATE_DIR": directory.path("state"),
     ]
     return try runProcess(
       try DroverBinary.path, ["mirror"] + arguments,

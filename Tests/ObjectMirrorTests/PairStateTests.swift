@@ -149,18 +149,35 @@ import Testing
     #expect(reader.record(of: record(5).key) == record(5))
   }
 
-  @Test func anObjectIsKnownByItsListing() {
-    let object = ObjectIdentity(etag: "e", sizeBytes: 3, storedSeconds: 10...12)
-    func entry(_ etag: String, _ size: Int64, _ seconds: Int64?) -> MirrorEntry {
-      MirrorEntry(
-        .file, path: [1], key: [1], sizeBytes: size,
-        modified: seconds.map { WallTime(seconds: $0) }, etag: etag)
+  @Test func aPairIsKnownByBothListings() {
+    let modified = WallTime(seconds: 100, nanoseconds: 5)
+    let file = FileIdentity(inode: 1, sizeBytes: 3, modified: modified, changed: modified)
+    let record = PairRecord(
+      key: [1], file: file, object: ObjectIdentity(etag: "e", sizeBytes: 3, storedSeconds: 10...12),
+      likeness: .times)
+    func matches(
+      _ etag: String = "e", _ size: Int64 = 3, at seconds: Int64? = 11,
+      _ change: (inout FileIdentity) -> Void = { _ in }
+    ) -> Bool {
+      var other = file
+      change(&other)
+      return record.matches(
+        file: MirrorEntry(.file, path: [1], key: [1], modified: other.modified, file: other),
+        object: MirrorEntry(
+          .file, path: [1], key: [1], sizeBytes: size,
+          modified: seconds.map { WallTime(seconds: $0) }, etag: etag))
     }
-    #expect(object.matches(entry("e", 3, 10)))
-    #expect(object.matches(entry("e", 3, 12)))
-    #expect(!object.matches(entry("e", 3, 13)))
-    #expect(!object.matches(entry("e", 4, 11)))
-    #expect(!object.matches(entry("f", 3, 11)))
-    #expect(!object.matches(entry("e", 3, nil)))
+    #expect(matches(at: 10))
+    #expect(matches(at: 12))
+    // A store that hands on the file's own time.
+    #expect(matches(at: 100))
+    #expect(!matches(at: 13))
+    #expect(!matches(at: nil))
+    #expect(!matches("f"))
+    #expect(!matches("e", 4))
+    #expect(!matches { $0.inode = 2 })
+    #expect(!matches { $0.sizeBytes = 4 })
+    #expect(!matches { $0.modified.nanoseconds = 6 })
+    #expect(!matches { $0.changed.seconds += 1 })
   }
 }

@@ -89,7 +89,7 @@ final class ContentReader: ObjectSource, @unchecked Sendable {
     guard count > 0 || offset >= sizeBytes else { throw .changed(path: path) }
     guard hashes else { return count }
     // The content goes out anew after a failure, and then it is what is sent last that counts.
-    if offset == 0 { digest = try DigestRun() }
+    if offset == 0 { digest = DigestRun() }
     if let digest, digest.sizeBytes == offset {
       digest.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       if digest.sizeBytes == sizeBytes { ownMD5 = digest.finish().md5 }
@@ -128,7 +128,7 @@ final class ContentReader: ObjectSource, @unchecked Sendable {
   func digestsInAdvance(partSizeBytes: Int64? = nil) throws(MirrorError) -> ContentDigests {
     if let bytes {
       if let md5 = bytes.md5, partSizeBytes == nil { return ContentDigests(md5: md5) }
-      let run = try DigestRun(partSizeBytes: partSizeBytes)
+      let run = DigestRun(partSizeBytes: partSizeBytes)
       run.update(UnsafeRawBufferPointer(bytes.memory))
       return run.finish()
     }

@@ -50,7 +50,7 @@ final class ContentWindow: @unchecked Sendable {
     self.options = options
     self.paces = paces
     self.expected = expected
-    digest = hashes ? try DigestRun() : nil
+    digest = hashes ? DigestRun() : nil
     places = Array(repeating: nil, count: paces.count)
     changed = Condition(lock)
   }

@@ -1,34 +1,28 @@
 import Cryptography
-import ObjectStorage
 import Platform
 
 /// MD5 over a content and, when the size of its parts is given, over each of them.
 final class DigestRun {
-  private var whole: MessageDigest
-  private var part: MessageDigest?
+  private let whole = MD5Message()
+  private let part: MD5Message?
   private let partSizeBytes: Int64?
   private var filledBytes: Int64 = 0
   private var partMD5s: [[UInt8]] = []
   private(set) var sizeBytes: Int64 = 0
 
-  init(partSizeBytes: Int64? = nil) throws(MirrorError) {
-    do throws(CryptographyError) {
-      whole = try MessageDigest(.md5)
-      part = partSizeBytes == nil ? nil : try MessageDigest(.md5)
-    } catch {
-      throw .store(.cryptography(error))
-    }
+  init(partSizeBytes: Int64? = nil) {
+    part = partSizeBytes == nil ? nil : MD5Message()
     self.partSizeBytes = partSizeBytes
   }
 
+  /// Adds bytes; they are hashed beside those of other threads.
   func update(_ bytes: UnsafeRawBufferPointer) {
-    whole.update(bytes)
     sizeBytes += Int64(bytes.count)
-    guard let partSizeBytes else { return }
+    guard let part, let partSizeBytes else { return MD5Combiner.shared.update(whole, bytes) }
     var rest = bytes
     while !rest.isEmpty {
       let count = Int(min(Int64(rest.count), partSizeBytes - filledBytes))
-      part?.update(UnsafeRawBufferPointer(rebasing: rest[..<count]))
+      MD5Combiner.shared.update(whole, part, UnsafeRawBufferPointer(rebasing: rest[..<count]))
       filledBytes += Int64(count)
       if filledBytes == partSizeBytes { endPart() }
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])

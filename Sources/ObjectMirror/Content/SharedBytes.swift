@@ -16,7 +16,7 @@ final class SharedBytes: @unchecked Sendable {
     self.memory = memory
     self.facts = facts
     if hashes {
-      let run = try DigestRun()
+      let run = DigestRun()
       run.update(UnsafeRawBufferPointer(memory))
       md5 = run.finish().md5
     } else {

@@ -5,6 +5,8 @@ import Synchronization
 struct SourceFacts: Sendable {
   /// The file's time; nil when a store does not keep it.
   var modified: WallTime?
+  /// Of a file; nil for objects.
+  var file: FileIdentity?
   /// Of an object; nil for files.
   var contentType: String?
   /// The MD5 of the content, where a store tells it.
@@ -50,7 +52,7 @@ extension SourceContent {
 
   /// The MD5 of the content and, for a size of parts, that of each part.
   func digests(partSizeBytes: Int64? = nil) throws(MirrorError) -> ContentDigests {
-    let run = try DigestRun(partSizeBytes: partSizeBytes)
+    let run = DigestRun(partSizeBytes: partSizeBytes)
     try forEachPiece { (piece) throws(MirrorError) in run.update(piece) }
     return run.finish()
   }

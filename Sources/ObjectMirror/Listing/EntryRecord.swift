@@ -4,14 +4,16 @@ import Platform
 ///
 /// | Size | Meaning |
 /// |---|---|
-/// | 1 | kind: 0 file, 1 directory, 2 link; 4 added when there is a time |
+/// | 1 | kind: 0 file, 1 directory, 2 link; 4 added when there is a time, 8 for a file of a directory |
 /// | 8 | size |
 /// | 8, 4 | seconds and nanoseconds of the time, when there is one |
+/// | 8, 8, 4 | inode, seconds and nanoseconds of the last change of a file of a directory |
 /// | 4, n | path |
 /// | 4, n | key |
 /// | 4, n | ETag |
 enum EntryRecord {
   private static let timeMark: UInt8 = 4
+  private static let fileMark: UInt8 = 8
 
   static func append(_ entry: MirrorEntry, to bytes: inout [UInt8]) {
     var kind: UInt8 =
@@ -21,11 +23,17 @@ enum EntryRecord {
       case .link: 2
       }
     if entry.modified != nil { kind |= timeMark }
+    if entry.file != nil { kind |= fileMark }
     bytes.append(kind)
     append(UInt64(bitPattern: entry.sizeBytes), 8, to: &bytes)
     if let modified = entry.modified {
       append(UInt64(bitPattern: modified.seconds), 8, to: &bytes)
       append(UInt64(UInt32(bitPattern: modified.nanoseconds)), 4, to: &bytes)
+    }
+    if let file = entry.file {
+      append(file.inode, 8, to: &bytes)
+      append(UInt64(bitPattern: file.changed.seconds), 8, to: &bytes)
+      append(UInt64(UInt32(bitPattern: file.changed.nanoseconds)), 4, to: &bytes)
     }
     append(entry.path, to: &bytes)
     append(entry.key, to: &bytes)
@@ -72,22 +80,32 @@ enum EntryRecord {
       return Array(bytes[offset..<(offset + count)])
     }
 
+    mutating func time() -> WallTime? {
+      guard let seconds = number(8), let nanoseconds = number(4) else { return nil }
+      return WallTime(
+        seconds: Int64(bitPattern: seconds), nanoseconds: Int32(bitPattern: UInt32(nanoseconds)))
+    }
+
     mutating func entry() -> MirrorEntry? {
       guard let mark = number(1).map({ UInt8($0) }), let size = number(8) else { return nil }
       var modified: WallTime?
       if mark & timeMark != 0 {
-        guard let seconds = number(8), let nanoseconds = number(4) else { return nil }
-        modified = WallTime(
-          seconds: Int64(bitPattern: seconds),
-          nanoseconds: Int32(bitPattern: UInt32(nanoseconds)))
+        guard let time = time() else { return nil }
+        modified = time
+      }
+      var file: FileIdentity?
+      if mark & fileMark != 0 {
+        guard let inode = number(8), let changed = time(), let modified else { return nil }
+        file = FileIdentity(
+          inode: inode, sizeBytes: Int64(bitPattern: size), modified: modified, changed: changed)
       }
       guard let path = text(), let key = text(), let etag = text() else { return nil }
       let kinds: [MirrorEntry.Kind] = [.file, .directory, .link]
-      let kind = Int(mark & ~timeMark)
+      let kind = Int(mark & ~(timeMark | fileMark))
       guard kind < kinds.count else { return nil }
       return MirrorEntry(
         kinds[kind], path: path, key: key, sizeBytes: Int64(bitPattern: size),
-        modified: modified, etag: String(decoding: etag, as: UTF8.self))
+        modified: modified, etag: String(decoding: etag, as: UTF8.self), file: file)
     }
   }
 }

@@ -34,6 +34,8 @@ package final class LocalListing {
     let kind: MirrorEntry.Kind
     let sizeBytes: Int64
     let modified: WallTime
+    /// Nil for directories.
+    let file: FileIdentity?
   }
 
   private struct Level {
@@ -82,7 +84,8 @@ package final class LocalListing {
       let key = levels[last].key + item.key
       if item.kind == .directory { enter(path, key) }
       return MirrorEntry(
-        item.kind, path: path, key: key, sizeBytes: item.sizeBytes, modified: item.modified)
+        item.kind, path: path, key: key, sizeBytes: item.sizeBytes, modified: item.modified,
+        file: item.file)
     }
     return nil
   }
@@ -165,8 +168,7 @@ package final class LocalListing {
     if kind == .file, TemporaryName.matches(name) {
       guard options.listsLeftovers, !options.isOwn(bytes) else { return nil }
     }
-    let modified = WallTime(
-      seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int32(status.st_mtim.tv_nsec))
+    let modified = WallTime(status.st_mtim)
     let size = kind == .directory ? 0 : Int64(status.st_size)
     guard takesPart(path, kind, FilteredFile(sizeBytes: size, modified: modified)) else {
       return nil
@@ -176,7 +178,9 @@ package final class LocalListing {
     bytes.withUnsafeBufferPointer { options.encoding.append($0, to: &key) }
     if kind == .directory { key.append(0x2f) }
     if kind == .link { key += MirrorEntry.linkSuffix }
-    return Item(name: bytes, key: key, kind: kind, sizeBytes: size, modified: modified)
+    return Item(
+      name: bytes, key: key, kind: kind, sizeBytes: size, modified: modified,
+      file: kind == .directory ? nil : FileIdentity(status))
   }
 
   private func kind(of status: stat, _ path: [UInt8]) -> MirrorEntry.Kind? {

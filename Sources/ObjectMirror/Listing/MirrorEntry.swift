@@ -24,10 +24,12 @@ package struct MirrorEntry: Sendable, Equatable {
   package var modified: WallTime?
   /// Without quotes; empty for files.
   package var etag: String
+  /// Of a file; nil for objects.
+  package var file: FileIdentity?
 
   package init(
     _ kind: Kind, path: [UInt8], key: [UInt8], sizeBytes: Int64 = 0, modified: WallTime? = nil,
-    etag: String = ""
+    etag: String = "", file: FileIdentity? = nil
   ) {
     self.kind = kind
     self.path = path
@@ -35,12 +37,13 @@ package struct MirrorEntry: Sendable, Equatable {
     self.sizeBytes = sizeBytes
     self.modified = modified
     self.etag = etag
+    self.file = file
   }
 
   package var isDirectory: Bool { kind == .directory }
 
   /// Bytes that it holds on to in a queue.
-  var weight: Int { 96 + path.count + key.count }
+  var weight: Int { 144 + path.count + key.count }
 
   /// Negative when `a` comes first.
   package static func order(_ a: MirrorEntry, _ b: MirrorEntry) -> Int {

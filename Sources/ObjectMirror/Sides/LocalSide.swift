@@ -76,6 +76,16 @@ package final class LocalSide: Sendable {
     }
   }
 
+  /// Tells the directory from others that have had its name; nil when it cannot be told.
+  var rootIdentity: String? {
+    let raw = root.openRaw([], flags: O_RDONLY | O_DIRECTORY)
+    guard raw >= 0 else { return nil }
+    let descriptor = Descriptor(owning: raw)
+    var status = stat()
+    guard fstat(descriptor.raw, &status) == 0 else { return nil }
+    return "\(status.st_dev):\(status.st_ino)"
+  }
+
   func overlaps(_ other: LocalSide) -> Bool {
     guard let first = LocalSide.resolved(path), let second = LocalSide.resolved(other.path) else {
       return false

@@ -8,6 +8,7 @@ final class SourceFile: SourceContent {
   let path: [UInt8]
   let sizeBytes: Int64
   let modified: WallTime
+  private let identity: FileIdentity
   private let counter: ReadCounter?
 
   /// - Throws: ``MirrorError/notAFile(path:)``.
@@ -20,10 +21,11 @@ final class SourceFile: SourceContent {
     self.path = path
     self.counter = counter
     sizeBytes = Int64(status.st_size)
-    modified = SourceFile.time(status)
+    modified = WallTime(status.st_mtim)
+    identity = FileIdentity(status)
   }
 
-  var facts: SourceFacts { SourceFacts(modified: modified) }
+  var facts: SourceFacts { SourceFacts(modified: modified, file: identity) }
 
   private static func status(
     _ descriptor: SharedDescriptor, _ path: [UInt8]
@@ -33,13 +35,9 @@ final class SourceFile: SourceContent {
     return status
   }
 
-  private static func time(_ status: stat) -> WallTime {
-    WallTime(seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int32(status.st_mtim.tv_nsec))
-  }
-
   func checkUnchanged() throws(MirrorError) {
     let status = try SourceFile.status(descriptor, path)
-    guard Int64(status.st_size) == sizeBytes, SourceFile.time(status) == modified else {
+    guard Int64(status.st_size) == sizeBytes, WallTime(status.st_mtim) == modified else {
       throw .changed(path: path)
     }
   }

@@ -50,8 +50,9 @@ final class StagedFile {
   }
 
   /// Gives the file its time, and its place. A file that it replaces hands its mode and its owner
-  /// on, as far as that is allowed.
-  func finish(modified: WallTime?) throws(MirrorError) {
+  /// on, as far as that is allowed. Gives what the file is then.
+  @discardableResult
+  func finish(modified: WallTime?) throws(MirrorError) -> FileIdentity {
     var status = stat()
     let folder = directory.raw
     let isThere = name.withCString { fstatat(folder, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
@@ -72,6 +73,8 @@ final class StagedFile {
     }
     guard renamed == 0 else { throw .local(.last("renameat"), path: path) }
     isStanding = false
+    guard fstat(descriptor.raw, &status) == 0 else { throw .local(.last("fstat"), path: path) }
+    return FileIdentity(status)
   }
 }
 

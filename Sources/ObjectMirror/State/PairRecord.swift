@@ -32,12 +32,6 @@ package struct ObjectIdentity: Sendable, Equatable {
     self.storedSeconds = storedSeconds
   }
 
-  /// Whether an entry of a listing is this very object.
-  func matches(_ entry: MirrorEntry) -> Bool {
-    guard let modified = entry.modified else { return false }
-    return entry.etag == etag && entry.sizeBytes == sizeBytes
-      && storedSeconds.contains(modified.seconds)
-  }
 }
 
 /// A file and an object that were found, or made, alike.
@@ -64,6 +58,16 @@ package struct PairRecord: Sendable, Equatable {
     self.file = file
     self.object = object
     self.likeness = likeness
+  }
+
+  /// Whether file and object still are what they were.
+  func matches(file other: MirrorEntry, object entry: MirrorEntry) -> Bool {
+    guard other.file == file, entry.etag == object.etag, entry.sizeBytes == object.sizeBytes,
+      let stored = entry.modified
+    else { return false }
+    // Some stores give out the file's own time for that.
+    return object.storedSeconds.contains(stored.seconds)
+      || stored.seconds == file.modified.seconds
   }
 }
 

@@ -9,7 +9,7 @@ extension Copier {
     _ entry: MirrorEntry, _ store: StoreSide, _ local: LocalSide
   ) throws(MirrorError) -> Outcome {
     let key = try store.key(of: entry)
-    let sink = DownloadSink(try StagedFile(local, entry.path), try DigestRun())
+    let sink = DownloadSink(try StagedFile(local, entry.path), DigestRun())
     let head = try store.calling { (client) throws(S3Error) in
       try client.getObject(store.bucket, key) { (bytes) throws(HTTPError) in
         try sink.take(bytes)
@@ -30,8 +30,17 @@ extension Copier {
     if let told = facts.md5, told != md5 {
       throw .damaged(path: entry.path, told: told, came: md5)
     }
-    try sink.file.finish(modified: local.options.leavesTimesAlone ? nil : facts.modified)
-    return Outcome(sizeBytes: head.sizeBytes)
+    let file = try sink.file.finish(modified: local.options.leavesTimesAlone ? nil : facts.modified)
+    var outcome = Outcome(sizeBytes: head.sizeBytes)
+    if head.etag == entry.etag, let stored = entry.modified?.seconds,
+      file.modified == facts.modified
+    {
+      outcome.pair = CopiedPair(
+        file: file,
+        object: ObjectIdentity(
+          etag: head.etag, sizeBytes: head.sizeBytes, storedSeconds: stored...stored))
+    }
+    return outcome
   }
 
   func downloadLink(

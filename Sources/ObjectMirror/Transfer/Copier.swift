@@ -18,6 +18,8 @@ struct Copier: Sendable {
     var sizeBytes: Int64
     /// The service itself has copied.
     var isServerSide = false
+    /// What both are now, where that is known.
+    var pair: CopiedPair?
   }
 
   func copy(_ item: NumberedEntry) throws(MirrorError) -> Outcome {
@@ -59,14 +61,23 @@ struct Copier: Sendable {
     }
     defer { reader.close() }
     let upload = Upload(store: store, key: key, reader: reader, laneCount: laneCount)
+    let began = MonotonicTime.now()
+    let stored: S3Stored
     do throws(MirrorError) {
-      try upload.send(attributes(item.entry, store, reader.facts))
+      stored = try upload.send(attributes(item.entry, store, reader.facts))
       try reader.checkUnchanged()
     } catch {
       // Why the source could not be read says more than that the request has failed.
       throw reader.failure ?? error
     }
-    return Outcome(sizeBytes: reader.sizeBytes)
+    var outcome = Outcome(sizeBytes: reader.sizeBytes)
+    let seconds = MonotonicTime.now().seconds(since: began)
+    if let file = reader.facts.file,
+      let object = ObjectIdentity(stored, sizeBytes: reader.sizeBytes, elapsedSeconds: seconds)
+    {
+      outcome.pair = CopiedPair(file: file, object: object)
+    }
+    return outcome
   }
 
   private func uploadLink(

@@ -13,11 +13,13 @@ final class DestinationLane: @unchecked Sendable {
   private struct Pair: Sendable {
     let source: NumberedEntry
     let destination: MirrorEntry
+    let place: PairState.Place?
   }
 
   private struct Job: Sendable {
     let item: NumberedEntry
     let isNew: Bool
+    let place: PairState.Place?
   }
 
   /// Pairs and files that wait; a few megabytes at most.
@@ -37,6 +39,7 @@ final class DestinationLane: @unchecked Sendable {
   private let isRunCancelled: @Sendable () -> Bool
   private let judge: PairJudge
   private let copier: Copier
+  private let state: PairState?
   private let pairs = BoundedChannel<Pair>(
     countMax: DestinationLane.queueCountMax, weightMax: DestinationLane.queueWeightMax)
   private let jobs = BoundedChannel<Job>(
@@ -68,6 +71,7 @@ final class DestinationLane: @unchecked Sendable {
     copier = Copier(
       source: source, destination: destination, mediaTypes: run.mediaTypes, share: share,
       lane: index, laneCount: run.destinations.count)
+    state = PairState(from: source, to: destination, options)
   }
 
   // MARK: The whole
@@ -103,6 +107,7 @@ final class DestinationLane: @unchecked Sendable {
     if isRunCancelled() { throw .cancelled }
     if options.deletes { try delete(deletions, sourceFileCount: sourceFileCount) }
     if case .local(let local) = destination, !options.isDryRun { try local.synchronize() }
+    state?.finish()
   }
 
   private func workers(
@@ -196,7 +201,9 @@ final class DestinationLane: @unchecked Sendable {
   /// What only the source has.
   private func take(_ item: NumberedEntry) throws(MirrorError) {
     let entry = item.entry
-    guard entry.isDirectory else { return try send(item, isNew: true) }
+    guard entry.isDirectory else {
+      return try send(Job(item: item, isNew: true, place: state?.place()))
+    }
     guard options.createsEmptyDirectories, case .local(let local) = destination else { return }
     do throws(MirrorError) {
       if !options.isDryRun { _ = try local.directory(entry.path, makes: true) }
@@ -210,21 +217,30 @@ final class DestinationLane: @unchecked Sendable {
   private func take(_ first: NumberedEntry, _ second: MirrorEntry) throws(MirrorError) {
     guard !first.entry.isDirectory else { return }
     statistics.change { $0.checkTotal += 1 }
+    let place = state?.place()
+    if let record = state?.known(first.entry, second) {
+      state?.settle(place, record)
+      share.skip(first.number, lane: index)
+      statistics.change { $0.checkedCount += 1 }
+      return observe(.unchanged(path: first.entry.path))
+    }
     do throws(ChannelClosed) {
       try pairs.send(
-        Pair(source: first, destination: second), weight: first.entry.weight + second.weight)
+        Pair(source: first, destination: second, place: place),
+        weight: first.entry.weight + second.weight)
     } catch {
       throw .cancelled
     }
   }
 
-  private func send(_ item: NumberedEntry, isNew: Bool) throws(MirrorError) {
+  private func send(_ job: Job) throws(MirrorError) {
+    let entry = job.item.entry
     statistics.change { figures in
       figures.transferTotal += 1
-      figures.transferTotalBytes += item.entry.sizeBytes
+      figures.transferTotalBytes += entry.sizeBytes
     }
     do throws(ChannelClosed) {
-      try jobs.send(Job(item: item, isNew: isNew), weight: item.entry.weight)
+      try jobs.send(job, weight: entry.weight)
     } catch {
       throw .cancelled
     }
@@ -238,6 +254,7 @@ final class DestinationLane: @unchecked Sendable {
         if try !check(pair) { share.skip(pair.source.number, lane: index) }
       } catch {
         share.skip(pair.source.number, lane: index)
+        state?.settle(pair.place, nil)
         failed(pair.source.entry.path, error)
       }
       pace.progress()
@@ -250,7 +267,8 @@ final class DestinationLane: @unchecked Sendable {
     let (item, entry) = (pair.source, pair.source.entry)
     let (decision, time) = try judge.judge(item, pair.destination)
     switch decision {
-    case .skip:
+    case .skip(let reason):
+      state?.compared(pair.place, entry, pair.destination, reason)
       observe(.unchanged(path: entry.path))
       return false
     case .transfer: break
@@ -259,13 +277,14 @@ final class DestinationLane: @unchecked Sendable {
       var isSet = time != nil
       if let time, !options.isDryRun { isSet = try copier.setTime(entry, time) }
       if isSet {
+        state?.settle(pair.place, nil)
         statistics.change { $0.timeSetCount += 1 }
         observe(.timeSet(path: entry.path))
         return false
       }
     case .ask: preconditionFailure("a verdict asks nothing")
     }
-    try send(item, isNew: false)
+    try send(Job(item: item, isNew: false, place: pair.place))
     return true
   }
 
@@ -275,7 +294,12 @@ final class DestinationLane: @unchecked Sendable {
     // A channel that was closed or has failed gives nothing more.
     while let job = try? jobs.receive() {
       if isCancelled() { continue }
-      do throws(MirrorError) { try copy(job) } catch { failed(job.item.entry.path, error) }
+      do throws(MirrorError) {
+        try copy(job)
+      } catch {
+        state?.settle(job.place, nil)
+        failed(job.item.entry.path, error)
+      }
       pace.progress()
     }
   }
@@ -284,6 +308,7 @@ final class DestinationLane: @unchecked Sendable {
     let entry = job.item.entry
     var outcome = Copier.Outcome(sizeBytes: entry.sizeBytes)
     if !options.isDryRun { outcome = try copier.copy(job.item) }
+    state?.copied(job.place, entry, outcome.pair)
     let (sizeBytes, isServerSide) = (outcome.sizeBytes, outcome.isServerSide)
     statistics.change { figures in
       figures.transferredCount += 1

@@ -19,6 +19,9 @@ package struct MirrorOptions: Sendable {
   package var checkerCount = 8
   /// Where what does not fit into memory is kept.
   package var temporaryDirectory = "/tmp"
+  /// Where each destination keeps what it has found alike, so that the next run asks for no object
+  /// that has not changed; nil keeps nothing. The directory stands already.
+  package var stateDirectory: String?
   package var sharing = SharingOptions()
 
   package init() {}

@@ -23,13 +23,13 @@ struct Upload {
   /// Destinations that share the memory for parts.
   let laneCount: Int
 
-  func send(_ attributes: S3Attributes) throws(MirrorError) {
+  func send(_ attributes: S3Attributes) throws(MirrorError) -> S3Stored {
     if isInParts { return try sendParts(attributes) }
     if let md5 = reader.bytes?.md5 ?? reader.facts.md5 {
       return try put(attributes, md5: md5)
     }
     for _ in 1...Upload.attemptsMax where store.trustsETags {
-      if try putAndCompare(attributes) { return }
+      if let stored = try putAndCompare(attributes) { return stored }
     }
     guard !store.trustsETags else {
       throw .damaged(
@@ -37,7 +37,7 @@ struct Upload {
     }
     let md5 = try reader.digestsInAdvance().md5
     try reader.checkUnchanged()
-    try put(attributes, md5: md5)
+    return try put(attributes, md5: md5)
   }
 
   private var isInParts: Bool {
@@ -47,19 +47,21 @@ struct Upload {
   }
 
   /// Sends the content with its MD5, which the store compares.
-  private func put(_ attributes: S3Attributes, md5: [UInt8]) throws(MirrorError) {
+  private func put(
+    _ attributes: S3Attributes, md5: [UInt8]
+  ) throws(MirrorError) -> S3Stored {
     var body = S3Body(reader.httpBody, md5: md5)
     // Digests of a content that is not in memory would be another read.
     body.isUnsigned = reader.bytes == nil
-    _ = try store.calling { (client) throws(S3Error) in
+    return try store.calling { (client) throws(S3Error) in
       try client.putObject(
         store.bucket, key, body, attributes, checksETag: store.trustsETags)
     }
   }
 
-  /// Sends the content without its MD5, which is made meanwhile; false when the object's ETag is
+  /// Sends the content without its MD5, which is made meanwhile; nil when the object's ETag is
   /// another one. The object is gone then.
-  private func putAndCompare(_ attributes: S3Attributes) throws(MirrorError) -> Bool {
+  private func putAndCompare(_ attributes: S3Attributes) throws(MirrorError) -> S3Stored? {
     var body = S3Body(reader.httpBody)
     body.isUnsigned = true
     let stored = try store.calling { (client) throws(S3Error) in
@@ -68,17 +70,17 @@ struct Upload {
     guard !stored.isEncryptedByKey, let told = ETag.md5(stored.etag) else {
       // Neither this object's ETag nor those to come tell anything.
       store.distrustETags()
-      return false
+      return nil
     }
-    if try told == reader.md5() { return true }
+    if try told == reader.md5() { return stored }
     try store.calling { (client) throws(S3Error) in
       try client.deleteObject(store.bucket, key)
     }
     try reader.checkUnchanged()
-    return false
+    return nil
   }
 
-  private func sendParts(_ attributes: S3Attributes) throws(MirrorError) {
+  private func sendParts(_ attributes: S3Attributes) throws(MirrorError) -> S3Stored {
     let transfer = store.options.transfer
     var attributes = attributes
     if transfer.storesWholeMD5 {
@@ -88,15 +90,15 @@ struct Upload {
       attributes.metadata.append(("md5chksum", Base64.text(of: md5)))
     }
     let inFlight = (transfer.partsInFlight + laneCount - 1) / laneCount
-    _ = try store.calling { (client) throws(S3Error) in
+    let stored = try store.calling { (client) throws(S3Error) in
       try S3Upload.store(
         client, store.bucket, key, ObjectBody(reader), attributes,
         partSizeBytes: transfer.partSizeBytes, concurrency: inFlight)
     }
     // The MD5 that another store tells is that of what it has sent.
-    guard let told = reader.facts.md5 else { return }
+    guard let told = reader.facts.md5 else { return stored }
     let md5 = try reader.md5()
-    guard told != md5 else { return }
+    guard told != md5 else { return stored }
     try store.calling { (client) throws(S3Error) in
       try client.deleteObject(store.bucket, key)
     }

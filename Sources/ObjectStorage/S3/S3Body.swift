@@ -49,7 +49,7 @@ package struct S3Body: Sendable {
 
 /// Several digests over the same bytes.
 struct S3DigestRun: ~Copyable {
-  private var md5: MessageDigest?
+  private let md5: MD5Message?
   private var sha256: MessageDigest?
   private var sha1: MessageDigest?
   private var check: CRC32?
@@ -57,7 +57,7 @@ struct S3DigestRun: ~Copyable {
 
   init(md5: Bool, sha256: Bool, checksum: S3ChecksumAlgorithm?) throws(S3Error) {
     do throws(CryptographyError) {
-      self.md5 = md5 ? try MessageDigest(.md5) : nil
+      self.md5 = md5 ? MD5Message() : nil
       self.sha256 = sha256 ? try MessageDigest(.sha256) : nil
       self.sha1 = checksum == .sha1 ? try MessageDigest(.sha1) : nil
     } catch {
@@ -72,13 +72,14 @@ struct S3DigestRun: ~Copyable {
   }
 
   mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    md5?.update(bytes)
+    // Beside the parts that other threads send.
+    if let md5 { MD5Combiner.shared.update(md5, bytes) }
     sha256?.update(bytes)
     sha1?.update(bytes)
     check?.update(bytes)
   }
 
-  mutating func finishMD5() -> [UInt8]? { md5?.finish() }
+  func finishMD5() -> [UInt8]? { md5?.finish() }
   mutating func finishSHA256() -> [UInt8]? { sha256?.finish() }
   mutating func finishChecksum() -> [UInt8]? { sha1?.finish() ?? check?.bytes }
 }

@@ -133,7 +133,8 @@ extension S3Client {
             operation: .completeUpload, subject: subject, problem: "the answer names no object")
         }
         return S3Stored(
-          etag: ETag.plain(texts["ETag"] ?? ""), versionID: response["x-amz-version-id"])
+          etag: ETag.plain(texts["ETag"] ?? ""), versionID: response["x-amz-version-id"],
+          answered: response["date"].flatMap(HTTPDate.time))
       }
     } catch {
       let isGone = error.failure?.code == "NoSuchUpload" || error.isConditionFailed

@@ -59,6 +59,8 @@ package struct S3Stored: Sendable, Equatable {
   package var versionID: String?
   /// The ETag is no MD5, as the service encrypts with a key of a service or of the customer.
   package var isEncryptedByKey = false
+  /// When the service has answered, by its own clock.
+  package var answered: WallTime?
 }
 
 extension S3Client {
@@ -104,6 +106,7 @@ extension S3Client {
         stored.isEncryptedByKey =
           response[prefix].map { $0 != "AES256" } ?? false
           || response["\(prefix)-customer-algorithm"] != nil
+        stored.answered = response["date"].flatMap(HTTPDate.time)
         return stored
       }
       if checksETag, !stored.isEncryptedByKey {
