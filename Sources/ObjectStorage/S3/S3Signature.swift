@@ -53,15 +53,23 @@ package struct S3Signature: Sendable {
 
   /// Without blanks around, and with one blank for each run inside.
   private static func collapsed(_ value: String) -> String {
-    value.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
+    guard value.utf8.contains(where: { $0 == 0x20 || $0 == 0x09 }) else { return value }
+    return value.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
   }
 
-  package var signedNames: String { sortedFields.map(\.name).joined(separator: ";") }
+  package var signedNames: String { S3Signature.names(sortedFields) }
 
-  package var canonicalRequest: String {
-    let lines = sortedFields.map { "\($0.name):\($0.value)\n" }.joined()
+  private static func names(_ fields: [(name: String, value: String)]) -> String {
+    fields.map(\.name).joined(separator: ";")
+  }
+
+  package var canonicalRequest: String { canonicalRequest(sortedFields) }
+
+  private func canonicalRequest(_ fields: [(name: String, value: String)]) -> String {
+    let lines = fields.map { "\($0.name):\($0.value)\n" }.joined()
     return [
-      method.rawValue, path, S3Signature.canonicalQuery(query), lines, signedNames, payloadHash,
+      method.rawValue, path, S3Signature.canonicalQuery(query), lines,
+      S3Signature.names(fields), payloadHash,
     ].joined(separator: "\n")
   }
 
@@ -72,11 +80,21 @@ package struct S3Signature: Sendable {
 
   package var timeText: String { S3Signature.timeText(time) }
   private var dayText: String { String(timeText.prefix(8)) }
-  package var scope: String { "\(dayText)/\(region)/\(service)/aws4_request" }
+  package var scope: String { scope(timeText) }
+
+  private func scope(_ timeText: String) -> String {
+    "\(timeText.prefix(8))/\(region)/\(service)/aws4_request"
+  }
 
   package func stringToSign() throws(CryptographyError) -> String {
-    let hash = try SHA256.digest(Array(canonicalRequest.utf8))
-    return "AWS4-HMAC-SHA256\n\(timeText)\n\(scope)\n\(hex(hash))"
+    try stringToSign(sortedFields, timeText)
+  }
+
+  private func stringToSign(
+    _ fields: [(name: String, value: String)], _ timeText: String
+  ) throws(CryptographyError) -> String {
+    let hash = try SHA256.digest(Array(canonicalRequest(fields).utf8))
+    return "AWS4-HMAC-SHA256\n\(timeText)\n\(scope(timeText))\n\(hex(hash))"
   }
 
   /// The key for a day, a region and a service.
@@ -89,16 +107,24 @@ package struct S3Signature: Sendable {
   }
 
   package func signature(key: SecretBytes) throws(CryptographyError) -> String {
-    let text = try stringToSign()
-    return hex(try hmacSHA256(key: key.withBytes { Array($0) }, Array(text.utf8)))
+    try S3Signature.signature(of: try stringToSign(), key)
+  }
+
+  private static func signature(
+    of text: String, _ key: SecretBytes
+  ) throws(CryptographyError) -> String {
+    hex(try hmacSHA256(key: key.withBytes { Array($0) }, Array(text.utf8)))
   }
 
   /// The value of `Authorization`.
   package func authorization(
     accessKey: String, key: SecretBytes
   ) throws(CryptographyError) -> String {
-    "AWS4-HMAC-SHA256 Credential=\(accessKey)/\(scope), SignedHeaders=\(signedNames), Signature="
-      + (try signature(key: key))
+    let (fields, timeText) = (sortedFields, timeText)
+    let text = try stringToSign(fields, timeText)
+    return "AWS4-HMAC-SHA256 Credential=\(accessKey)/\(scope(timeText)),"
+      + " SignedHeaders=\(S3Signature.names(fields)),"
+      + " Signature=\(try S3Signature.signature(of: text, key))"
   }
 }
 
