@@ -8,7 +8,7 @@ import Platform
 /// the file for itself. Any thread may call, for one destination one at a time.
 final class ContentWindow: @unchecked Sendable {
   private static let pollSeconds = 0.02
-  private static let debtSecondsMax = 1.0
+  private static let debtSecondsMax = 2.0
   /// A destination that is slower than a third of the others' pace is left behind.
   private static let debtRatio = 2.0 / 3
 

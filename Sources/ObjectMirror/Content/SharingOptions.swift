@@ -11,8 +11,8 @@ package struct SharingOptions: Sendable {
   package var placeCountMax = 1 << 16
   /// How long a destination may do nothing while others wait for it, before it has answered at all
   /// and after that.
-  package var firstPatienceSeconds = 0.2
-  package var patienceSeconds = 1.0
+  package var firstPatienceSeconds = 0.5
+  package var patienceSeconds = 2.0
   /// How long others may wait for a destination that works but comes late to a file, and which
   /// part of the time on top.
   package var delaySecondsMax = 3.0
