@@ -4,10 +4,10 @@ import Platform
 ///
 /// | Size | Meaning |
 /// |---|---|
-/// | 1 | kind: 0 file, 1 directory, 2 link; 4 added when there is a time, 8 for a file of a directory |
+/// | 1 | kind: 0 file, 1 directory, 2 link; added: 4 with a time, 8 with inode and change |
 /// | 8 | size |
 /// | 8, 4 | seconds and nanoseconds of the time, when there is one |
-/// | 8, 8, 4 | inode, seconds and nanoseconds of the last change of a file of a directory |
+/// | 8, 8, 4 | inode, seconds and nanoseconds of the last change, of a file of a directory |
 /// | 4, n | path |
 /// | 4, n | key |
 /// | 4, n | ETag |
