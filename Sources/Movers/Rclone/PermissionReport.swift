@@ -32,7 +32,7 @@ final class PermissionReport {
   private func warn(_ path: [UInt8], _ message: String) {
     guard lineCount < PermissionReport.lineCountMax else { return }
     lineCount += 1
-    tell(.warning(path: printable(path.isEmpty ? [0x2e] : path), message: message))
+    tell(.warning(of: printable(path.isEmpty ? [0x2e] : path), message))
   }
 
   /// What keeps the run from being complete; tells the rest.

@@ -60,6 +60,7 @@ struct RcloneDestinationRun {
     guard contents.isWorthRestoring(hasFiles: hasFiles) || access.job.allowsEmpty else {
       throw .nothingToRestore(remote: address)
     }
+    guard contents.hasEntries || !hasFiles else { throw .emptyPermissions(remote: address) }
     try access.mirroring { () throws(MirrorError) in try pass.prepare(try file.reader()) }
     var shortfalls: [String] = []
     let figures = try RcloneTransfer(access).run(

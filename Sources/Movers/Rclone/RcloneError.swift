@@ -13,6 +13,8 @@ enum RcloneError: DroverError {
   case permissionsFileInVolume(path: String)
   /// There are files, and nothing that says whose they are.
   case noPermissions(remote: String)
+  /// There are files, and what would say whose they are says nothing.
+  case emptyPermissions(remote: String)
   case nothingToRestore(remote: String)
   /// Somebody has written to the remote while it was read.
   case changedMeanwhile(remote: String)
@@ -24,6 +26,7 @@ enum RcloneError: DroverError {
     case .setting: .usage
     case .emptyVolume, .permissionsFileInVolume: .refused
     case .noPermissions, .nothingToRestore: .notFound
+    case .emptyPermissions: .corrupt
     case .changedMeanwhile: .failed
     }
   }
@@ -40,6 +43,8 @@ enum RcloneError: DroverError {
         + " the bucket keeps the permissions of the volume under that name: nothing was sent"
     case .noPermissions(let remote):
       "\(remote) has no \(PermissionsFile.name): nothing was restored"
+    case .emptyPermissions(let remote):
+      "\(remote) has files, and its \(PermissionsFile.name) names none: nothing was restored"
     case .nothingToRestore(let remote):
       "there is nothing to restore in \(remote): nothing was changed"
     case .changedMeanwhile(let remote):
@@ -59,7 +64,7 @@ enum RcloneError: DroverError {
     case .emptyVolume:
       "Mount it, or allow it with the annotation drover.internal/allow-empty-source."
     case .permissionsFileInVolume: "Give the file another name."
-    case .noPermissions:
+    case .noPermissions, .emptyPermissions:
       "A source of VolSync that runs right now removes the file for a while: run again. What"
         + " another program has stored is fetched by drover mirror."
     case .nothingToRestore:

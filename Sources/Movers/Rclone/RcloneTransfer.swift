@@ -62,7 +62,7 @@ struct RcloneTransfer {
         continue
       }
       for failure in failures.all {
-        access.tell(.warning(path: label + failure.path, message: failure.message))
+        access.tell(.warning(of: failure.path, failure.message, label: label))
       }
       let count = figures.errorCount
       let rest = access.options.ignoresErrors ? "" : ", nothing was deleted"
@@ -71,6 +71,15 @@ struct RcloneTransfer {
       return figures
     }
     preconditionFailure("there is at least one attempt")
+  }
+}
+
+extension MoverEvent {
+  /// A warning whose message may begin with the path itself.
+  static func warning(of path: String, _ message: String, label: String = "") -> MoverEvent {
+    let prefix = "\(path): "
+    let text = message.hasPrefix(prefix) ? String(message.dropFirst(prefix.count)) : message
+    return .warning(path: label + path, message: text)
   }
 }
 

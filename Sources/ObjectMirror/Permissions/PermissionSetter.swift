@@ -4,9 +4,11 @@ import Platform
 
 /// What a record asks for, in the terms of this machine.
 struct WantedAccess: Sendable, Equatable {
-  /// Nil when the name is not known here, or not said.
+  /// Nil when the name is not known here, or not said; what is not said stays as it is.
   var userID: UInt32?
   var groupID: UInt32?
+  var lacksUser = false
+  var lacksGroup = false
   /// Permission bits with setuid, setgid and sticky.
   var mode: UInt16
   /// The attribute of the list; empty when the mode says it all.
@@ -20,6 +22,8 @@ struct WantedAccess: Sendable, Equatable {
   init(_ record: AccessRecord, isDirectory: Bool, _ accounts: AccountNumbers) {
     userID = record.owner.flatMap(accounts.user)
     groupID = record.group.flatMap(accounts.group)
+    lacksUser = record.owner != nil && userID == nil
+    lacksGroup = record.group != nil && groupID == nil
     var bits = UInt16(record.flags ?? 0) << 9
     let mask = record.access.first { $0.kind == .mask }?.permissions
     for entry in record.access {
@@ -48,8 +52,9 @@ struct WantedAccess: Sendable, Equatable {
   /// Whether something of the volume is like this already.
   func isMet(by item: VolumeItem) -> Bool {
     let entry = item.entry
-    guard let userID, let groupID, !lacksNames else { return false }
-    return entry.userID == userID && entry.groupID == groupID && entry.mode == mode
+    guard !lacksUser, !lacksGroup, !lacksNames else { return false }
+    return entry.userID == userID ?? entry.userID && entry.groupID == groupID ?? entry.groupID
+      && entry.mode == mode
       && (modified == nil || modified == item.modified)
       && item.attribute(PermissionSetter.accessName) ?? [] == access
       && (entry.kind != .directory
@@ -138,22 +143,20 @@ final class PermissionSetter {
   private func setOwner(
     _ wanted: WantedAccess, _ path: [UInt8], _ raw: Int32, _ status: stat
   ) -> UInt16 {
-    let hasUser = wanted.userID == status.st_uid
-    let hasGroup = wanted.groupID == status.st_gid
+    let hasUser = !wanted.lacksUser && wanted.userID ?? status.st_uid == status.st_uid
+    let hasGroup = !wanted.lacksGroup && wanted.groupID ?? status.st_gid == status.st_gid
     if hasUser, hasGroup { return wanted.mode }
     func change(_ user: UInt32?, _ group: UInt32?) -> Bool {
       fchownat(raw, "", user ?? .max, group ?? .max, FileSystem.atEmptyPath) == 0
     }
     if change(wanted.userID, wanted.groupID) {
-      if wanted.userID != nil, wanted.groupID != nil { return wanted.mode }
-      ownerProblemCount += 1
-      return wanted.mode & ~(wanted.userID == nil ? 0o4000 : 0)
-        & ~(wanted.groupID == nil ? 0o2000 : 0)
+      if wanted.lacksUser || wanted.lacksGroup { ownerProblemCount += 1 }
+      return wanted.mode & ~(wanted.lacksUser ? 0o4000 : 0) & ~(wanted.lacksGroup ? 0o2000 : 0)
     }
     if errno != EPERM { problem(path, "fchownat") }
     ownerProblemCount += 1
     // Of groups, those that the user is a member of can be set.
-    let takesGroup = hasGroup || change(nil, wanted.groupID)
+    let takesGroup = hasGroup || !wanted.lacksGroup && change(nil, wanted.groupID)
     return wanted.mode & ~(hasUser ? 0 : 0o4000) & ~(takesGroup ? 0 : 0o2000)
   }
 

@@ -48,7 +48,7 @@ extension WantedAccess {
     writer.put(mode)
     writer.put(access)
     writer.put(inherited)
-    writer.put(UInt8(lacksNames ? 1 : 0))
+    for flag in [lacksUser, lacksGroup, lacksNames] { writer.put(UInt8(flag ? 1 : 0)) }
     writer.put(UInt8(modified == nil ? 0 : 1))
     writer.put(modified?.seconds ?? 0)
     writer.put(modified?.nanoseconds ?? 0)
@@ -61,6 +61,8 @@ extension WantedAccess {
     mode = reader.integer(UInt16.self)
     access = reader.bytes()
     inherited = reader.bytes()
+    lacksUser = reader.byte() == 1
+    lacksGroup = reader.byte() == 1
     lacksNames = reader.byte() == 1
     let hasTime = reader.byte() == 1
     let time = WallTime(

@@ -70,7 +70,10 @@ final class VolumeCursor {
         return VolumeItem(path: path, entry: entry, listing: listing)
       }
       guard let step = try step() else { return nil }
-      for problem in step.problems { onProblem(problem) }
+      for problem in step.problems
+      where problem.path.isEmpty || selection.includes(problem.path, isDirectory: true) {
+        onProblem(problem)
+      }
       guard let next = step.listing, takesPart(next.path) else { continue }
       (listing, index) = (next, 0)
       guard next.path.isEmpty else { continue }
