@@ -28,8 +28,8 @@ package struct RcloneSummary: Sendable {
     shortfalls += outcome.shortfalls
     var remote = Remote(address: outcome.remote.address, isSuccessful: false)
     if let failure = outcome.failure {
-      remote.message = failure.message
-      shortfalls.append("\(remote.address): \(failure.message)")
+      remote.message = failure.description
+      shortfalls.append("\(remote.address): \(failure.description)")
     } else if !outcome.shortfalls.isEmpty {
       remote.message = outcome.shortfalls.joined(separator: "; ")
     } else {

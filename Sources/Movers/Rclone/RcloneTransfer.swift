@@ -95,7 +95,7 @@ private final class RcloneFailures: @unchecked Sendable {
     guard case .failed(let path, let error) = event else { return }
     lock.withLock {
       guard failures.count < RcloneFailures.countMax else { return }
-      failures.append((printable(path.isEmpty ? [0x2e] : path), error.message))
+      failures.append((printable(path.isEmpty ? [0x2e] : path), error.description))
     }
   }
 
