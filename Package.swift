@@ -116,7 +116,7 @@ let package = Package(
       "Movers",
       [
         "Control", "Manifests", "Volumes", "Supervision", "Replication", "BackupRepository",
-        "ObjectStorage", "Transport", "Platform", "Pipelines",
+        "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform", "Pipelines",
       ]),
 
     // 6: process
@@ -167,7 +167,7 @@ let package = Package(
       of: "Movers",
       [
         "Control", "Manifests", "Supervision", "Volumes", "Replication", "BackupRepository",
-        "Platform",
+        "ObjectMirror", "Platform",
       ]),
     .testTarget(
       name: "droverTests",

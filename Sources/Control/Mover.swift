@@ -26,12 +26,18 @@ package struct MoverFailure: DroverError {
   package let hint: String?
   /// What the mover said until then.
   package let logs: [UInt8]
+  /// Fields of the status below the mover's own section that the attempt has changed all the same.
+  package let statusFields: JSONObject
 
-  package init(_ kind: FailureKind, _ message: String, hint: String? = nil, logs: [UInt8] = []) {
+  package init(
+    _ kind: FailureKind, _ message: String, hint: String? = nil, logs: [UInt8] = [],
+    statusFields: JSONObject = JSONObject()
+  ) {
     self.kind = kind
     self.message = message
     self.hint = hint
     self.logs = logs
+    self.statusFields = statusFields
   }
 }
 

@@ -126,7 +126,8 @@ private struct EventRecord {
     guard isPartial else { return .completed(completion) }
     let shortfall = summary.shortfall ?? "it is incomplete"
     guard summary.countsWithShortfall else {
-      return .failed(MoverFailure(.partial, shortfall, logs: log))
+      return .failed(
+        MoverFailure(.partial, shortfall, logs: log, statusFields: summary.statusFields))
     }
     completion.shortfall = shortfall
     return .completed(completion)
@@ -140,6 +141,7 @@ private struct EventRecord {
     let message = failure?.message ?? unknown
     let text = ([message] + [failure?.hint].compactMap { $0 }).joined(separator: "\n")
     return MoverFailure(
-      kind, message, hint: failure?.hint, logs: log + Array("\(text)\n".utf8))
+      kind, message, hint: failure?.hint, logs: log + Array("\(text)\n".utf8),
+      statusFields: summary?.statusFields ?? JSONObject())
   }
 }

@@ -6,6 +6,7 @@ package import Replication
 package enum MoverSummary: Sendable {
   case session(SessionSummary)
   case restic(ResticSummary)
+  case rclone(RcloneSummary)
 
   /// What is lacking all the same, in a line; nil for a complete run.
   package var shortfall: String? {
@@ -18,14 +19,16 @@ package enum MoverSummary: Sendable {
       }
     case .restic(let summary):
       summary.shortfalls.isEmpty ? nil : summary.shortfalls.joined(separator: "; ")
+    case .rclone(let summary):
+      summary.shortfalls.isEmpty ? nil : summary.shortfalls.joined(separator: "; ")
     }
   }
 
   /// Whether the run counts in spite of a shortfall: a stored snapshot is worth having, while two
-  /// volumes that differ are no replica.
+  /// volumes that differ are no replica, and neither is a bucket that lacks files.
   package var countsWithShortfall: Bool {
     switch self {
-    case .session: false
+    case .session, .rclone: false
     case .restic: true
     }
   }
@@ -35,6 +38,7 @@ package enum MoverSummary: Sendable {
     switch self {
     case .session: JSONObject()
     case .restic(let summary): summary.status.fields
+    case .rclone(let summary): summary.statusFields
     }
   }
 
@@ -43,6 +47,7 @@ package enum MoverSummary: Sendable {
     switch self {
     case .session(let summary): summary.logText
     case .restic(let summary): summary.logText
+    case .rclone(let summary): summary.logText
     }
   }
 }
@@ -50,6 +55,7 @@ package enum MoverSummary: Sendable {
 extension MoverSummary {
   private static let moverField = "mover"
   private static let resticMover = "restic"
+  private static let rcloneMover = "rclone"
 
   func document(event: String) -> JSONObject {
     switch self {
@@ -59,14 +65,19 @@ extension MoverSummary {
       object["event"] = .string(event)
       object[MoverSummary.moverField] = .string(MoverSummary.resticMover)
       return object
+    case .rclone(let summary):
+      var object = summary.document
+      object["event"] = .string(event)
+      object[MoverSummary.moverField] = .string(MoverSummary.rcloneMover)
+      return object
     }
   }
 
   init(_ object: JSONObject) throws(JSONError) {
-    if object[MoverSummary.moverField] == .string(MoverSummary.resticMover) {
-      self = .restic(try ResticSummary(object))
-    } else {
-      self = .session(try SessionSummary(object))
+    switch object[MoverSummary.moverField]?.stringValue {
+    case MoverSummary.resticMover: self = .restic(try ResticSummary(object))
+    case MoverSummary.rcloneMover: self = .rclone(try RcloneSummary(object))
+    default: self = .session(try SessionSummary(object))
     }
   }
 }

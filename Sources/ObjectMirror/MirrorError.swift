@@ -26,6 +26,8 @@ package enum MirrorError: DroverError {
   case emptySource(destination: String, fileCount: Int64)
   /// Source and destination lie within each other.
   case overlap(String, String)
+  /// `permissions.facl` is none.
+  case permissions(AccessTextError)
   case unserved(String)
   case usage(String)
   case cancelled
@@ -40,6 +42,7 @@ package enum MirrorError: DroverError {
     case .notAFile: .failed
     case .immutable, .tooManyDeletions, .emptySource, .overlap: .refused
     case .noSource: .notFound
+    case .permissions(let error): error.kind
     case .unserved: .unsupported
     case .usage: .usage
     case .cancelled: .cancelled
@@ -66,6 +69,7 @@ package enum MirrorError: DroverError {
         + " nothing was deleted"
     case .overlap(let source, let destination):
       "\(source) and \(destination) lie within each other"
+    case .permissions(let error): error.message
     case .unserved(let problem), .usage(let problem): problem
     case .cancelled: "cancelled"
     }

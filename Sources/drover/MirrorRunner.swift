@@ -1,6 +1,5 @@
 import ArgumentParser
 import Glibc
-import HTTPClient
 import ObjectMirror
 import ObjectStorage
 import Platform
@@ -9,7 +8,6 @@ import Remotes
 /// One run of a command of `drover mirror`: its options, its output, and the way to both sides.
 final class MirrorRunner: Sendable {
   private static let certificateSizeBytesMax = 4 << 20
-  private static let connectionCountMax = 64
 
   let arguments: MirrorArguments
   let output: MirrorOutput
@@ -46,41 +44,15 @@ final class MirrorRunner: Sendable {
 
   // MARK: Sides
 
-  /// What is done with a directory that is not there.
-  enum Absence {
-    case refuse
-    case make
-    /// As ``make``, without a change.
-    case pretend
-  }
-
   /// The source that a text names: a directory, a prefix, or a single file.
   func source(_ text: String, destinationCount: Int) throws -> MirrorSide {
-    switch try configuration().remote(text) {
-    case .local(let path, let options):
-      if let file = try LocalSide(file: path, options: options) { return .local(file) }
-      return .local(try LocalSide(path: path, options: options))
-    case .s3(let options, let place):
-      var settings = try storeSettings(options)
-      // Each destination that reads for itself has requests of its own.
-      settings.connectionsMax += arguments.transfers * destinationCount
-      let side = try StoreSide(options, place, settings)
-      return .store(try side.asObject() ?? side)
-    }
+    try opening().openSource(
+      try configuration().remote(text), destinationCount: destinationCount)
   }
 
   /// The side that a text names.
-  func side(_ text: String, absence: Absence = .refuse) throws -> MirrorSide {
-    switch try configuration().remote(text) {
-    case .local(let path, let options):
-      let makes = absence == .make
-      if absence == .pretend, access(path, F_OK) != 0, errno == ENOENT {
-        return .local(try LocalSide(absent: path, options: options))
-      }
-      return .local(try LocalSide(path: path, options: options, makes: makes))
-    case .s3(let options, let place):
-      return .store(try StoreSide(options, place, try storeSettings(options)))
-    }
+  func side(_ text: String, absence: SideOpening.Absence = .refuse) throws -> MirrorSide {
+    try opening().open(try configuration().remote(text), absence: absence)
   }
 
   /// A directory for what later runs can use: below the one that the option or the variable names,
@@ -142,31 +114,28 @@ final class MirrorRunner: Sendable {
     return String(cString: text)
   }
 
-  private func storeSettings(_ options: S3RemoteOptions) throws -> StoreSideSettings {
-    var settings = StoreSideSettings()
-    settings.variable = { RepoEnvironment[$0] }
-    settings.attemptsMax = arguments.lowLevelRetries
-    settings.connectionsMax = min(
-      arguments.checkers + arguments.transfers * options.transfer.partsInFlight + 1,
-      MirrorRunner.connectionCountMax)
-    settings.isCancelled = isInterrupted
-    settings.http.isCancelled = isInterrupted
-    settings.http.idleCountMax = settings.connectionsMax
-    settings.http.verifiesServer = !arguments.noCheckCertificate
-    if let agent = arguments.userAgent { settings.http.userAgent = agent }
+  private func opening() throws -> SideOpening {
+    var opening = SideOpening()
+    opening.variable = { RepoEnvironment[$0] }
+    opening.attemptsMax = arguments.lowLevelRetries
+    opening.transferCount = arguments.transfers
+    opening.checkerCount = arguments.checkers
+    opening.isCancelled = isInterrupted
+    opening.verifiesServer = !arguments.noCheckCertificate
+    opening.userAgent = arguments.userAgent
     var files = arguments.caCert
     if files.isEmpty, let bundle = RepoEnvironment["AWS_CA_BUNDLE"] { files = [bundle] }
     for path in files {
       let bytes = try SmallFile.read(path, sizeBytesMax: MirrorRunner.certificateSizeBytesMax)
-      settings.http.certificates += bytes + [UInt8(ascii: "\n")]
+      opening.certificates += bytes + [UInt8(ascii: "\n")]
     }
     let output = output
-    settings.observe = { notice in
+    opening.observe = { notice in
       output.info(
         "\(notice.subject): \(notice.error.description); once more in"
           + " \(Shown.decimal(notice.delaySeconds, places: 1)) s")
     }
-    return settings
+    return opening
   }
 }
 

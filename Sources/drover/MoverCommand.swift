@@ -13,6 +13,7 @@ struct MoverCommand: ParsableCommand {
     var child = MoverChild()
     child.register(RsyncTLSJob.section, RsyncTLSWork(engine: makeReplicationEngine()))
     child.register(ResticJob.section, ResticWork(programVersion: "drover \(droverVersion)"))
+    child.register(RcloneJob.section, RcloneWork())
     let code = child.runFromDescriptors()
     if code != .done { throw ExitCode(code.rawValue) }
   }

@@ -12,11 +12,11 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run what manifest files ask for, and end with the outcome.",
     discussion: """
-      Reads ReplicationSource and ReplicationDestination with rsyncTLS or restic, Secret, \
-      ConfigMap, PersistentVolume and PersistentVolumeClaim as VolSync knows them. Everything \
-      is checked before anything starts. With rsyncTLS destinations are started first, and a \
-      source without address sends to the destination of the files; with restic a destination \
-      restores after the sources of its repository have stored.
+      Reads ReplicationSource and ReplicationDestination with rsyncTLS, restic or rclone, \
+      Secret, ConfigMap, PersistentVolume and PersistentVolumeClaim as VolSync knows them. \
+      Everything is checked before anything starts. With rsyncTLS destinations are started \
+      first, and a source without address sends to the destination of the files; with restic and \
+      rclone a destination restores after the sources of its repository or bucket have stored.
 
       Nothing is kept from run to run. What was printed with -o yaml may be given to the next run: \
       its status says when the repository was pruned last.

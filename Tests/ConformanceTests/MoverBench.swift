@@ -18,6 +18,17 @@ struct MoverBench {
     var result: ProcessResult
     var objects: [String: JSONValue]
 
+    /// Reads what the run has printed with `-o json`.
+    init(_ result: ProcessResult) throws {
+      self.result = result
+      objects = [:]
+      guard !result.output.isEmpty else { return }
+      let value = try JSONValue(parsing: result.output)
+      for object in value["items"]?.arrayValue ?? [value] {
+        if let kind = object["kind"]?.stringValue { objects[kind] = object }
+      }
+    }
+
     var log: String { result.errorText }
     func status(_ kind: String) -> JSONValue? { objects[kind]?["status"] }
     var source: JSONValue? { status("ReplicationSource") }
@@ -87,14 +98,7 @@ struct MoverBench {
       command[0], Array(command.dropFirst()),
       environment: repo.environment.merging(variables) { $1 }, stdin: Array(manifests.utf8),
       timeoutSeconds: 180)
-    var objects: [String: JSONValue] = [:]
-    if !result.output.isEmpty {
-      let value = try JSONValue(parsing: result.output)
-      for object in value["items"]?.arrayValue ?? [value] {
-        if let kind = object["kind"]?.stringValue { objects[kind] = object }
-      }
-    }
-    return Outcome(result: result, objects: objects)
+    return try Outcome(result)
   }
 
   /// Runs the manifests, which has to succeed.

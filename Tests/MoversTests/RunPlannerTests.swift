@@ -231,12 +231,12 @@ struct PlanFiles {
       metadata: {name: s}
       spec:
         sourcePVC: /
-        rclone: {rcloneConfig: k, rcloneConfigSection: a, rcloneDestPath: b, copyMethod: Direct}
+        rsync: {address: a.example, copyMethod: Direct}
       """
     let found = try files.problems(text + "\n" + files.key("k", namespace: "default"))
     #expect(
       found == [
-        "ReplicationSource/s: spec.rclone: this mover is not served yet: only rsyncTLS is"
+        "ReplicationSource/s: spec.rsync: this mover is not served yet: only rsyncTLS is"
       ])
   }
 }

@@ -18,7 +18,9 @@ package enum Annotation: String, CaseIterable, Sendable {
   package var name: String { Annotation.prefix + rawValue }
 
   /// Annotations that a run acts on; the others are known names whose time comes later.
-  private var isServed: Bool { self == .listen || self == .allowEmptySource }
+  private var isServed: Bool {
+    self == .listen || self == .allowEmptySource || self == .destinations
+  }
 
   /// Reports unknown names of the prefix, names that are not served, and values out of shape.
   static func check(_ annotations: [String: Marked<String>], _ fields: FieldReader) {
@@ -45,8 +47,30 @@ package enum Annotation: String, CaseIterable, Sendable {
       HostPort(value) == nil
         ? "\"\(value)\" is not address:port: write for instance \"127.0.0.1:8000\" or \"[::]:8000\""
         : nil
+    case .destinations: Annotation.destinationsProblem(in: value)
     default: nil
     }
+  }
+
+  /// The remotes that `destinations` names, one a line.
+  package static func remotes(in value: String) -> [String] {
+    value.split(separator: "\n").map { line in
+      var line = line
+      while line.last?.isWhitespace == true { line.removeLast() }
+      return String(line.drop(while: \.isWhitespace))
+    }.filter { !$0.isEmpty }
+  }
+
+  private static func destinationsProblem(in value: String) -> String? {
+    let remotes = remotes(in: value)
+    guard !remotes.isEmpty else { return "names no remote: write SECTION:BUCKET/PATH, one a line" }
+    for (index, remote) in remotes.enumerated() {
+      guard remote.contains(":") else {
+        return "\"\(remote)\" is not SECTION:BUCKET/PATH; each remote has a line of its own"
+      }
+      if remotes[..<index].contains(remote) { return "names \"\(remote)\" twice" }
+    }
+    return nil
   }
 }
 

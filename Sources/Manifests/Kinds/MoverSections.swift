@@ -137,11 +137,14 @@ package struct CustomCA: Sendable {
 
 /// Section `rclone` (VolSync reference 3.3).
 package struct RcloneSection: Sendable {
+  /// The Secret with `rclone.conf`.
   package var config: Marked<String>?
-  package var configSection: String?
-  package var destinationPath: String?
+  package var configSection: Marked<String>?
+  /// A bucket, and a path in it.
+  package var destinationPath: Marked<String>?
   package var customCA: CustomCA?
   package var volume: VolumeOptions
+  package var mover: MoverOptions
 
   init(_ fields: FieldReader, role: Role) {
     func required(_ name: String, _ noun: String) -> Marked<String>? {
@@ -152,11 +155,11 @@ package struct RcloneSection: Sendable {
       return value
     }
     config = required("rcloneConfig", "config secret")
-    configSection = required("rcloneConfigSection", "config section")?.value
-    destinationPath = required("rcloneDestPath", "destination")?.value
+    configSection = required("rcloneConfigSection", "config section")
+    destinationPath = required("rcloneDestPath", "destination")
     customCA = fields.object("customCA").map(CustomCA.init)
     volume = VolumeOptions(fields, role: role)
-    _ = MoverOptions(fields)
+    mover = MoverOptions(fields)
     fields.finish()
   }
 }

@@ -14,23 +14,11 @@ extension ReferenceCheck {
     }
     guard let name = section.repository else { return }
     let path = "\(path).repository"
-    guard let secret = set.find(Secret.self, name.value, in: object.metadata.namespace) else {
-      return checkSecret(name, path: path, of: object)
-    }
-    for key in [ResticSecret.repository, ResticSecret.password] {
-      guard let value = secret.data[key] else {
-        report(
-          name.mark, path, "the Secret \"\(name.value)\" has no \(key)", of: object,
-          suggestion: nearest(to: key, in: secret.data.keys.sorted()))
-        continue
-      }
-      guard value.value.isEmpty else { continue }
-      problems.add(
-        Problem(value.mark, object: label(of: secret), path: "data.\(key)", "is empty"))
-    }
+    let keys = [ResticSecret.repository, ResticSecret.password]
+    checkSecret(name, with: keys, path: path, of: object)
   }
 
-  private func checkAuthority(_ authority: CustomCA, path: String, of object: some Replication) {
+  func checkAuthority(_ authority: CustomCA, path: String, of object: some Replication) {
     guard let key = authority.key, !key.value.isEmpty else { return }
     if let name = authority.secretName, !name.value.isEmpty {
       checkSecret(name, path: "\(path).secretName", of: object)

@@ -41,10 +41,7 @@ package struct ReferenceCheck {
     case .rsyncTLS(let section): checkRsyncTLS(section, path: path, of: object)
     case .rsync(let section):
       if let keys = section.sshKeys { checkSecret(keys, path: "\(path).sshKeys", of: object) }
-    case .rclone(let section):
-      if let config = section.config {
-        checkSecret(config, path: "\(path).rcloneConfig", of: object)
-      }
+    case .rclone(let section): checkRclone(section, path: path, of: object)
     case .restic(let section): checkRestic(section, path: path, of: object)
     case .syncthing, .external: break
     }
@@ -90,6 +87,26 @@ package struct ReferenceCheck {
 
   func checkSecret(_ name: Marked<String>, path: String, of object: some Replication) {
     checkReference(Secret.self, name, path: path, of: object)
+  }
+
+  /// Checks that a Secret is there, and has values for the keys.
+  func checkSecret(
+    _ name: Marked<String>, with keys: [String], path: String, of object: some Replication
+  ) {
+    guard let secret = set.find(Secret.self, name.value, in: object.metadata.namespace) else {
+      return checkSecret(name, path: path, of: object)
+    }
+    for key in keys {
+      guard let value = secret.data[key] else {
+        report(
+          name.mark, path, "the Secret \"\(name.value)\" has no \(key)", of: object,
+          suggestion: nearest(to: key, in: secret.data.keys.sorted()))
+        continue
+      }
+      guard value.value.isEmpty else { continue }
+      problems.add(
+        Problem(value.mark, object: label(of: secret), path: "data.\(key)", "is empty"))
+    }
   }
 
   func checkReference<Kind: Manifest>(

@@ -5,12 +5,14 @@ package import Platform
 package enum RunJob: Sendable {
   case rsyncTLS(RsyncTLSJob)
   case restic(ResticJob)
+  case rclone(RcloneJob)
 
   /// The field of `spec` that names the mover.
   package var section: String {
     switch self {
     case .rsyncTLS: RsyncTLSJob.section
     case .restic: ResticJob.section
+    case .rclone: RcloneJob.section
     }
   }
 
@@ -18,11 +20,13 @@ package enum RunJob: Sendable {
     switch self {
     case .rsyncTLS(let job): job.document
     case .restic(let job): job.document
+    case .rclone(let job): job.document
     }
   }
 
   package var rsyncTLS: RsyncTLSJob? { if case .rsyncTLS(let job) = self { job } else { nil } }
   package var restic: ResticJob? { if case .restic(let job) = self { job } else { nil } }
+  package var rclone: RcloneJob? { if case .rclone(let job) = self { job } else { nil } }
 
   /// Whether it waits for another end to connect.
   var listens: Bool { rsyncTLS?.direction == .receive }

@@ -30,18 +30,23 @@ package struct RunPlanner {
     ReferenceCheck(set, problems: context.problems).checkAll()
     var tunnel = RsyncTLSPlanner(context)
     var restic = ResticPlanner(context, cacheDirectory: cacheDirectory, now: now)
+    var rclone = RclonePlanner(context)
     for source in set.all(ReplicationSource.self) {
-      sort(source, rsyncTLS: { tunnel.sources.append($0) }, restic: { restic.sources.append($0) })
+      sort(
+        source, rsyncTLS: { tunnel.sources.append($0) }, restic: { restic.sources.append($0) },
+        rclone: { rclone.sources.append($0) })
     }
     for destination in set.all(ReplicationDestination.self) {
       sort(
         destination, rsyncTLS: { tunnel.destinations.append($0) },
-        restic: { restic.destinations.append($0) })
+        restic: { restic.destinations.append($0) }, rclone: { rclone.destinations.append($0) })
     }
     let hasExternal = set.objects.contains { object in
       if case .external? = (object.manifest as? any Replication)?.mover { true } else { false }
     }
-    if tunnel.isEmpty, restic.isEmpty, context.problems.problems.isEmpty, !hasExternal {
+    if tunnel.isEmpty, restic.isEmpty, rclone.isEmpty, context.problems.problems.isEmpty,
+      !hasExternal
+    {
       let mark = set.objects.first?.mark ?? Mark(file: "-", line: 1, column: 1)
       context.problems.add(
         Problem(mark, "there is no ReplicationSource or ReplicationDestination to run"))
@@ -49,6 +54,7 @@ package struct RunPlanner {
     var plan = RunPlan()
     tunnel.add(to: &plan)
     restic.add(to: &plan)
+    rclone.add(to: &plan)
     try throwProblems()
     let planned = Set((plan.destinations + plan.sources + plan.skipped).map(\.key))
     plan.order = set.objects.map(\.key).filter(planned.contains)
@@ -68,12 +74,14 @@ package struct RunPlanner {
   /// alone is another's work.
   private func sort<Kind: Replication>(
     _ replication: Kind, rsyncTLS: (Candidate<Kind, RsyncTLSSection>) -> Void,
-    restic: (Candidate<Kind, ResticSection>) -> Void
+    restic: (Candidate<Kind, ResticSection>) -> Void,
+    rclone: (Candidate<Kind, RcloneSection>) -> Void
   ) {
     guard let object = context.set.object(replication.key), let mover = replication.mover else {
       return
     }
     if case .external = mover { return }
+    checkAnnotations(of: replication, mover, object)
     if served.contains(mover.name) {
       checkCopyMethod(of: mover, object)
       switch mover {
@@ -81,13 +89,30 @@ package struct RunPlanner {
         return rsyncTLS(Candidate(replication: replication, section: section, object: object))
       case .restic(let section):
         return restic(Candidate(replication: replication, section: section, object: object))
-      case .rsync, .rclone, .syncthing, .external: break
+      case .rclone(let section):
+        return rclone(Candidate(replication: replication, section: section, object: object))
+      case .rsync, .syncthing, .external: break
       }
     }
-    let list = served.joined(separator: " and ")
+    let list =
+      served.count < 2
+      ? served.joined()
+      : served.dropLast().joined(separator: ", ") + " and \(served[served.count - 1])"
     context.report(
       object, "spec.\(mover.name)",
       "this mover is not served yet: only \(list) \(served.count == 1 ? "is" : "are")")
+  }
+
+  /// Refuses annotations that would be of no effect where a user relies on them.
+  private func checkAnnotations<Kind: Replication>(
+    of replication: Kind, _ mover: MoverSection, _ object: LoadedObject
+  ) {
+    let name = Annotation.destinations.name
+    guard let value = replication.metadata.annotations[name] else { return }
+    if case .rclone = mover, Kind.self == ReplicationSource.self { return }
+    context.report(
+      object, at: value.mark, "metadata.annotations.\(name)",
+      "is served for a ReplicationSource with rclone only")
   }
 
   private func checkCopyMethod(of mover: MoverSection, _ object: LoadedObject) {

@@ -145,13 +145,14 @@ package final class RunSession: Sendable {
       let failure: MoverFailure
       switch mover.synchronize() {
       case .completed(let completion):
-        for field in completion.statusFields.members { end.statusFields[field.name] = field.value }
+        end.set(completion.statusFields)
         step = machine.step(
           step.status, .completed(logs: completion.logs, image: end.image), at: clock.wallTime())
         observer(end.key, .completed(shortfall: completion.shortfall))
         return completion.shortfall == nil ? .completed : .incomplete
       case .failed(let error): failure = error
       }
+      end.set(failure.statusFields)
       step = machine.step(step.status, .failed(logs: failure.logs), at: clock.wallTime())
       if board.isCancelledByPeer(end.key) { return .cancelledByPeer }
       guard let delay = retry.delaySeconds(after: attemptCount, kind: failure.kind) else {
@@ -206,6 +207,13 @@ package final class RunSession: Sendable {
     }
     if let kind = kinds.first(where: { $0 != .partial }) { return ExitStatus(kind) }
     return kinds.isEmpty ? .done : .partial
+  }
+}
+
+extension RunEnd {
+  /// Takes over what an attempt has changed of the status.
+  fileprivate mutating func set(_ fields: JSONObject) {
+    for field in fields.members { statusFields[field.name] = field.value }
   }
 }
 

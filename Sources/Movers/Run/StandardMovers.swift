@@ -8,7 +8,11 @@ extension MoverRegistry<MoverRequest> {
     launch: @escaping ChildMover.Launch = ChildSpec.mover(job:)
   ) -> MoverRegistry {
     var registry = MoverRegistry()
-    for (section, name) in [(RsyncTLSJob.section, "rsync-tls"), (ResticJob.section, "restic")] {
+    let sections = [
+      (RsyncTLSJob.section, "rsync-tls"), (ResticJob.section, "restic"),
+      (RcloneJob.section, "rclone"),
+    ]
+    for (section, name) in sections {
       registry.register(section: section) { request in
         ChildMover(
           name: name,

@@ -34,13 +34,15 @@ package struct AccessRecord: Sendable, Equatable {
   package var access: [AccessEntry]
   /// Empty, or complete.
   package var inherited: [AccessEntry]
+  /// Nil in what `getfacl` has written.
+  package var note: AccessNote?
 
   package init(
     path: [UInt8], owner: [UInt8]? = nil, group: [UInt8]? = nil, flags: UInt8? = nil,
-    access: [AccessEntry], inherited: [AccessEntry] = []
+    access: [AccessEntry], inherited: [AccessEntry] = [], note: AccessNote? = nil
   ) {
     (self.path, self.owner, self.group, self.flags) = (path, owner, group, flags)
-    (self.access, self.inherited) = (access, inherited)
+    (self.access, self.inherited, self.note) = (access, inherited, note)
   }
 
   /// Appends the record as `getfacl` writes it, with the empty line at its end.
@@ -48,6 +50,12 @@ package struct AccessRecord: Sendable, Equatable {
   /// Entries are written in the order given, which is that of the kinds, names by number. Source:
   /// getfacl(1).
   package func append(to text: inout [UInt8]) {
+    appendEntries(to: &text)
+    text.append(0x0a)
+  }
+
+  /// Appends the record without the empty line at its end.
+  func appendEntries(to text: inout [UInt8]) {
     text += "# file: ".utf8
     AccessQuoting.append(path, quoting: "\n\r", to: &text)
     text.append(0x0a)
@@ -64,9 +72,9 @@ package struct AccessRecord: Sendable, Equatable {
       text.append(flags & 1 != 0 ? 0x74 : 0x2d)
       text.append(0x0a)
     }
+    note?.append(to: &text)
     append(access, "", to: &text)
     append(inherited, "default:", to: &text)
-    text.append(0x0a)
   }
 
   private func append(_ entries: [AccessEntry], _ prefix: String, to text: inout [UInt8]) {

@@ -16,6 +16,9 @@ package struct AccessTextError: DroverError, Equatable {
 /// named and there is none, and what a default list lacks comes from the access list. Of one kind
 /// and name the last entry counts.
 ///
+/// Comments of Drover's own, which ``AccessNote`` describes, are read as well. Memory holds a
+/// record and a piece of the text.
+///
 /// Source: setfacl(1), "ACL entries" and `--restore`. Stricter in two points: entries without a
 /// file, which `setfacl` passes over, and a `# file:` without an empty line before it, which
 /// `setfacl` takes for a comment, are errors.
@@ -28,42 +31,107 @@ package struct AccessTextReader: Sendable {
     var flags: UInt8?
     var access: [AccessEntry] = []
     var inherited: [AccessEntry] = []
+    var note: AccessNote?
 
     var hasEntries: Bool { !access.isEmpty || !inherited.isEmpty }
   }
 
-  private let text: [UInt8]
-  private var position = 0
-  private var line = 0
+  /// Gives the next piece of the text; an empty one at its end.
+  package typealias Source = @Sendable () throws(PlatformError) -> [UInt8]
 
-  /// Longest line: a path with every byte escaped.
-  private static let lineSizeBytesMax = 4 * 4096 + 64
+  /// What has been read and not taken yet begins at `position`.
+  private var text: [UInt8]
+  private var position = 0
+  private let source: Source
+  private var isAtEnd = false
+  private var line = 0
+  /// The link behind the record that was given last.
+  private var pending: AccessLink?
+  /// Entries have ended, links may follow.
+  private var isInTail = false
+  private var hasBegun = false
+  /// Of Drover's comments; nil for a text that `getfacl` has written. Known from the first record
+  /// on.
+  package private(set) var format: Int?
+
+  /// Longest line: one of a link, with every byte escaped.
+  private static let lineSizeBytesMax = 4 * (4096 + 4096) + 128
   /// Most entries of one list: what an attribute of 64 KiB can hold.
   private static let entryCountMax = 8191
 
-  package init(_ text: [UInt8]) { self.text = text }
+  package init(_ text: [UInt8]) {
+    self.text = text
+    source = { [] }
+  }
 
-  /// The next record; nil at the end.
+  /// Reads the text piece by piece.
+  package init(reading source: @escaping Source) {
+    text = []
+    self.source = source
+  }
+
+  /// The next record; nil at the end. Links are passed over.
   ///
   /// - Throws: ``AccessTextError``; nothing can be read behind one.
   package mutating func next() throws(AccessTextError) -> AccessRecord? {
+    while let item = try nextItem() {
+      if case .record(let record) = item { return record }
+    }
+    return nil
+  }
+
+  /// The next record or link; nil at the end.
+  ///
+  /// - Throws: ``AccessTextError``; nothing can be read behind one.
+  package mutating func nextItem() throws(AccessTextError) -> AccessItem? {
+    if let link = pending {
+      pending = nil
+      return .link(link)
+    }
+    if isInTail, let link = try readTail() { return .link(link) }
     var draft: Draft?
-    while position < text.count {
-      let content = AccessTextReader.trimmed(try takeLine())
+    while let content = try takeLine().map(AccessTextReader.trimmed) {
       if content.isEmpty {
-        if let draft, draft.hasEntries { return try record(draft) }
+        if let draft, draft.hasEntries { return .record(try record(draft)) }
         continue
       }
       var current = draft ?? Draft(line: line)
-      if content.first == UInt8(ascii: "#") {
-        try readComment(content.dropFirst(), &current)
-      } else {
+      if content.first != UInt8(ascii: "#") {
         try readEntry(content, &current)
+      } else if let link = try link(content), current.hasEntries {
+        (pending, isInTail) = (link, true)
+        return .record(try record(current))
+      } else {
+        try readComment(content.dropFirst(), &current)
       }
       draft = current
     }
     guard let draft, draft.hasEntries || draft.path != nil else { return nil }
-    return try record(draft)
+    return .record(try record(draft))
+  }
+
+  /// The next link behind the entries of a record; nil behind the last.
+  private mutating func readTail() throws(AccessTextError) -> AccessLink? {
+    while let content = try takeLine().map(AccessTextReader.trimmed), !content.isEmpty {
+      guard content.first == UInt8(ascii: "#") else {
+        throw problem("an entry stands behind a link")
+      }
+      if let link = try link(content) { return link }
+      if AccessTextReader.label(content.dropFirst())?.label == "file" {
+        throw problem("an empty line is missing before the next file")
+      }
+    }
+    isInTail = false
+    return nil
+  }
+
+  /// The link that a comment is; nil for another one.
+  private func link(_ content: ArraySlice<UInt8>) throws(AccessTextError) -> AccessLink? {
+    guard let (label, value) = AccessTextReader.label(content.dropFirst()),
+      label == AccessLink.label
+    else { return nil }
+    guard let link = AccessLink(value) else { throw problem("this is no link") }
+    return link
   }
 
   /// All records.
@@ -77,15 +145,28 @@ package struct AccessTextReader: Sendable {
     AccessTextError(line: line, problem: text)
   }
 
-  /// A path may end in blanks, so that only line ends are cut here.
-  private mutating func takeLine() throws(AccessTextError) -> ArraySlice<UInt8> {
+  /// The next line, nil at the end. A path may end in blanks, so that only line ends are cut here.
+  private mutating func takeLine() throws(AccessTextError) -> ArraySlice<UInt8>? {
     line += 1
-    let end = text[position...].firstIndex(of: 0x0a) ?? text.count
-    guard end - position <= AccessTextReader.lineSizeBytesMax else {
+    var end = text[position...].firstIndex(of: 0x0a)
+    while end == nil, !isAtEnd {
+      guard text.count - position <= AccessTextReader.lineSizeBytesMax else { break }
+      let piece: [UInt8]
+      do throws(PlatformError) { piece = try source() } catch {
+        throw problem("it cannot be read: \(PlatformError.reason(of: error.errno))")
+      }
+      isAtEnd = piece.isEmpty
+      text = Array(text[position...]) + piece
+      position = 0
+      end = text.firstIndex(of: 0x0a)
+    }
+    if end == nil, position == text.count { return nil }
+    let stop = end ?? text.count
+    guard stop - position <= AccessTextReader.lineSizeBytesMax else {
       throw problem("it is longer than \(AccessTextReader.lineSizeBytesMax) bytes")
     }
-    defer { position = end + 1 }
-    let content = text[position..<end]
+    let content = text[position..<stop]
+    position = min(stop + 1, text.count)
     return content.last == 0x0d ? content.dropLast() : content
   }
 
@@ -98,13 +179,20 @@ package struct AccessTextReader: Sendable {
     return text.dropLast(count)
   }
 
-  private func readComment(
+  /// A comment `# LABEL: VALUE` without its mark.
+  private static func label(
+    _ text: ArraySlice<UInt8>
+  ) -> (label: String, value: ArraySlice<UInt8>)? {
+    let content = text.drop(while: isBlank)
+    guard let colon = content.firstIndex(of: 0x3a) else { return nil }
+    let value = content[(colon + 1)...].drop(while: isBlank)
+    return (String(decoding: content[..<colon], as: UTF8.self), value)
+  }
+
+  private mutating func readComment(
     _ text: ArraySlice<UInt8>, _ draft: inout Draft
   ) throws(AccessTextError) {
-    let content = text.drop(while: AccessTextReader.isBlank)
-    guard let colon = content.firstIndex(of: 0x3a) else { return }
-    let value = content[(colon + 1)...].drop(while: AccessTextReader.isBlank)
-    let label = String(decoding: content[..<colon], as: UTF8.self)
+    guard let (label, value) = AccessTextReader.label(text) else { return }
     if draft.hasEntries {
       guard label != "file" else { throw problem("an empty line is missing before the next file") }
       return
@@ -127,8 +215,25 @@ package struct AccessTextReader: Sendable {
         throw problem("the flags are not of the form sst")
       }
       draft.flags = flags
+    case AccessNote.label:
+      guard draft.note == nil, let note = AccessNote(value) else {
+        throw problem("the kind and the time are not of the form d 1.5")
+      }
+      draft.note = note
+    case AccessNote.formatLabel: try readFormat(value)
+    case AccessLink.label: throw problem("a link stands before the entries")
     default: return
     }
+  }
+
+  private mutating func readFormat(_ value: ArraySlice<UInt8>) throws(AccessTextError) {
+    guard !hasBegun, format == nil, let number = Int(String(decoding: value, as: UTF8.self)) else {
+      throw problem("the format is no number, or does not come first")
+    }
+    guard (1...AccessNote.format).contains(number) else {
+      throw problem("it is of format \(number), which is not known here")
+    }
+    format = number
   }
 
   private static func flags(_ text: ArraySlice<UInt8>) -> UInt8? {
@@ -207,7 +312,8 @@ package struct AccessTextReader: Sendable {
     return result
   }
 
-  private func record(_ draft: Draft) throws(AccessTextError) -> AccessRecord {
+  private mutating func record(_ draft: Draft) throws(AccessTextError) -> AccessRecord {
+    hasBegun = true
     guard let path = draft.path else {
       throw AccessTextError(line: draft.line, problem: "no # file: stands before the entries")
     }
@@ -227,7 +333,8 @@ package struct AccessTextReader: Sendable {
     }
     return AccessRecord(
       path: path, owner: draft.owner, group: draft.group, flags: draft.flags,
-      access: AccessTextReader.ordered(access), inherited: AccessTextReader.ordered(inherited))
+      access: AccessTextReader.ordered(access), inherited: AccessTextReader.ordered(inherited),
+      note: draft.note)
   }
 
   /// The mask of a list that names somebody is the union of what it holds for.
