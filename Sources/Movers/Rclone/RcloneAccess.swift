@@ -61,7 +61,8 @@ struct RcloneAccess: Sendable {
   /// Where scratch files stand.
   var temporaryDirectory: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 
-  /// The volume, which has to be there.
+  /// The volume, which has to be there. What is made in it is for the owner alone until it has its
+  /// permissions.
   func volume() throws(RcloneError) -> LocalSide {
     let side = try side(job.root, absence: .refuse)
     guard case .local(let local) = side else {
@@ -76,6 +77,8 @@ struct RcloneAccess: Sendable {
     do throws(RemoteError) { remote = try configuration.remote(address) } catch {
       throw .remote(error)
     }
+    var opening = opening
+    opening.makesPrivately = address == job.root
     do throws(MirrorError) { return try opening.open(remote, absence: absence) } catch {
       throw .mirror(error)
     }

@@ -12,7 +12,6 @@ struct RcloneDestinationRun {
   /// Runs to the end; blocks. What is made can be read by nobody else until it has its permissions.
   /// - Throws: `RcloneError`.
   func run() throws(RcloneError) -> RcloneSummary {
-    umask(0o077)
     let clock = SystemClock()
     let began = clock.monotonicTime()
     let volume = try access.volume()

@@ -17,18 +17,22 @@ package final class LocalSide: Sendable {
   let isAbsent: Bool
   /// The name of the one file that takes part; nil for all.
   let only: [UInt8]?
+  /// What is made can be read by nobody else, until somebody gives it other permissions.
+  let isPrivate: Bool
 
   /// Opens a directory; makes it with those above it when `makes` says so.
   /// - Throws: ``MirrorError/noSource(_:)`` when it is not there; `.local`; `.unserved` for
   ///   options that are not.
   package init(
-    path: String, options: LocalRemoteOptions = LocalRemoteOptions(), makes: Bool = false
+    path: String, options: LocalRemoteOptions = LocalRemoteOptions(), makes: Bool = false,
+    isPrivate: Bool = false
   ) throws(MirrorError) {
     if options.followsLinks {
       throw .unserved("--copy-links is not served: links are stored with --links, or left out")
     }
     self.path = path
     self.options = options
+    self.isPrivate = isPrivate
     isAbsent = false
     only = nil
     if makes { try LocalSide.make(path) }
@@ -46,6 +50,7 @@ package final class LocalSide: Sendable {
     self.path = path
     self.options = options
     isAbsent = true
+    isPrivate = false
     only = nil
     do throws(TreeError) { root = try TreeRoot(path: "/") } catch {
       throw .noSource("directory \(printable(path.utf8))")
@@ -62,7 +67,7 @@ package final class LocalSide: Sendable {
     let directory = String(decoding: parent, as: UTF8.self)
     let side = try LocalSide(path: directory.isEmpty ? "/" : directory, options: options)
     (self.path, self.options, root) = (side.path, options, side.root)
-    (isAbsent, only) = (false, name)
+    (isAbsent, isPrivate, only) = (false, false, name)
   }
 
   private static func make(_ path: String) throws(MirrorError) {
@@ -155,7 +160,7 @@ package final class LocalSide: Sendable {
     guard makes, errno == ENOENT, !path.isEmpty else { throw .local(.last("openat2"), path: path) }
     let (parent, name) = path.splitLast()
     let above = try directory(parent, makes: true)
-    let made = name.withCString { mkdirat(above.raw, $0, 0o777) }
+    let made = name.withCString { mkdirat(above.raw, $0, isPrivate ? 0o700 : 0o777) }
     guard made == 0 || errno == EEXIST else { throw .local(.last("mkdirat"), path: path) }
     let again = root.openRaw(path, flags: flags)
     guard again >= 0 else { throw .local(.last("openat2"), path: path) }

@@ -28,6 +28,8 @@ package struct SideOpening: Sendable {
   package var certificates: [UInt8] = []
   /// A variable for credentials of the remote's chain; nil when it is not set or empty.
   package var variable: @Sendable (String) -> String? = { _ in nil }
+  /// What is made in a directory can be read by nobody else.
+  package var makesPrivately = false
   package var isCancelled: @Sendable () -> Bool = { false }
   package var observe: @Sendable (S3RetryNotice) -> Void = { _ in }
 
@@ -44,7 +46,9 @@ package struct SideOpening: Sendable {
       if absence == .pretend, access(path, F_OK) != 0, errno == ENOENT {
         return .local(try LocalSide(absent: path, options: options))
       }
-      return .local(try LocalSide(path: path, options: options, makes: absence == .make))
+      return .local(
+        try LocalSide(
+          path: path, options: options, makes: absence == .make, isPrivate: makesPrivately))
     case .s3(let options, let place):
       return .store(try StoreSide(options, place, settings(options)))
     }

@@ -24,9 +24,10 @@ final class StagedFile {
     directory = try side.directory(parent, makes: true)
     temporary = side.staging.next()
     let folder = directory.raw
+    let mode: mode_t = side.isPrivate ? 0o600 : 0o666
     let raw = temporary.withCString { name in
       retryingOnInterrupt {
-        openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+        openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
       }
     }
     guard raw >= 0 else { throw .local(.last("openat"), path: path) }
