@@ -68,6 +68,29 @@ final class MirrorRunner: Sendable {
     }
   }
 
+  /// Where uploads are noted: as the option says, the variable, or the user's directory for state;
+  /// nil for nowhere. Without a place a run does all the same.
+  func uploadJournal(_ option: String?) -> UploadJournal? {
+    let place: String
+    if let named = option ?? RepoEnvironment["DROVER_UPLOAD_STATE"] {
+      if named == "off" { return nil }
+      place = named.hasPrefix("/") ? named : "\(MirrorRunner.workingDirectory)/\(named)"
+    } else if let state = RepoEnvironment["XDG_STATE_HOME"], state.hasPrefix("/") {
+      place = "\(state)/drover/uploads"
+    } else if let home = RepoEnvironment["HOME"], home.hasPrefix("/") {
+      place = "\(home)/.local/state/drover/uploads"
+    } else {
+      return nil
+    }
+    let output = output
+    do throws(PlatformError) {
+      return try UploadJournal(directory: place) { output.notice($0) }
+    } catch {
+      output.notice("uploads are not noted, so they will not be resumed: \(error.description)")
+      return nil
+    }
+  }
+
   private func configuration() throws(RemoteError) -> RemoteConfiguration {
     let environment = ProcessEnvironment.all
     let location = ConfigLocation.find(

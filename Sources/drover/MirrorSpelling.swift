@@ -13,11 +13,13 @@ enum MirrorSpelling {
     "config", "transfers", "checkers", "low-level-retries", "stats", "ca-cert", "user-agent",
     "include", "include-from", "exclude", "exclude-from", "filter", "filter-from", "files-from",
     "files-from-raw", "min-size", "max-size", "min-age", "max-age", "max-delete", "retries",
+    "upload-state",
   ]
   /// Options of one family of commands, which others do not take.
   private static let transferOnly: Set<String> = [
     "dry-run", "checksum", "update", "ignore-existing", "ignore-times", "immutable",
     "create-empty-src-dirs", "no-update-modtime", "ignore-size", "retries",
+    "upload-state",
   ]
   private static let syncOnly: Set<String> = [
     "ignore-errors", "delete-excluded", "allow-empty-source", "max-delete", "delete-after",

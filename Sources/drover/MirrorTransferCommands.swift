@@ -35,6 +35,14 @@ struct MirrorTransferArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Attempts of the whole run.", valueName: "count"))
   var retries = 3
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Where uploads in parts are noted, so that a run takes up what another has begun; 'off' for"
+        + " nowhere [$DROVER_UPLOAD_STATE; $XDG_STATE_HOME/drover/uploads].",
+      valueName: "directory"))
+  var uploadState: String?
+
   func options() -> MirrorOptions {
     var options = MirrorOptions()
     options.comparison.checksum = checksum
@@ -103,8 +111,7 @@ struct MirrorSyncCommand: ParsableCommand {
     options.allowsEmptySource = allowEmptySource
     options.ignoresErrors = ignoreErrors
     options.deletesExcluded = deleteExcluded
-    try MirrorTransfer.run(
-      arguments, choice, options, retries: transfer.retries, from: source, to: destination)
+    try MirrorTransfer.run(arguments, choice, transfer, options, from: source, to: destination)
   }
 }
 
@@ -125,17 +132,18 @@ struct MirrorCopyCommand: ParsableCommand {
 
   func run() throws {
     try MirrorTransfer.run(
-      arguments, choice, transfer.options(), retries: transfer.retries, from: source,
-      to: destination)
+      arguments, choice, transfer, transfer.options(), from: source, to: destination)
   }
 }
 
 /// What `sync` and `copy` do alike.
 enum MirrorTransfer {
   static func run(
-    _ arguments: MirrorArguments, _ choice: MirrorFilterArguments, _ options: MirrorOptions,
-    retries: Int, from source: String, to destination: String
+    _ arguments: MirrorArguments, _ choice: MirrorFilterArguments,
+    _ transfer: MirrorTransferArguments, _ options: MirrorOptions, from source: String,
+    to destination: String
   ) throws {
+    let retries = transfer.retries
     try MirrorRunner.end(arguments) { runner in
       var options = options
       options.filter = try choice.read()
@@ -146,6 +154,9 @@ enum MirrorTransfer {
       options.temporaryDirectory = RepoEnvironment.temporaryDirectory
       let from = try runner.side(source)
       let to = try runner.side(destination, absence: options.isDryRun ? .pretend : .make)
+      if case .local = from, case .store = to, !options.isDryRun {
+        options.uploads = runner.uploadJournal(transfer.uploadState)
+      }
       let began = MonotonicTime.now()
       var figures = MirrorFigures()
       for attempt in 1...retries {

@@ -64,6 +64,9 @@ package struct MirrorFilter: Sendable {
   /// Whether times of files decide.
   package var hasAges: Bool { modifiedAtOrAfter != nil || modifiedAtOrBefore != nil }
 
+  /// Whether sizes of files decide.
+  package var hasSizes: Bool { minSizeBytes != nil || maxSizeBytes != nil }
+
   /// Whether directories have to be looked at for files that keep them out.
   package var hasMarkers: Bool { markers.count > 0 }
 

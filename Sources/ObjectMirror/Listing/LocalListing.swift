@@ -13,7 +13,7 @@ package struct LocalListingOptions: Sendable {
   package var skipsLinksSilently = false
   /// How names become keys, which decides about the order.
   package var encoding = NameEncoding.s3
-  /// Whether unfinished files of an earlier run are listed, as files to be deleted.
+  /// Whether unfinished files of an earlier run are listed, whatever the filter says.
   package var listsLeftovers = false
   /// Names of files that this run is writing.
   package var isOwn: @Sendable ([UInt8]) -> Bool = { _ in false }
@@ -148,13 +148,17 @@ package final class LocalListing {
     }
     guard let kind = kind(of: status, path) else { return nil }
     let bytes = [UInt8](name)
-    if kind == .file, TemporaryName.matches(name) {
-      guard options.listsLeftovers, !options.isOwn(bytes) else { return nil }
+    let isLeftover = kind == .file && TemporaryName.matches(name)
+    if isLeftover {
+      guard options.listsLeftovers, Leftover.matches(name), !options.isOwn(bytes) else {
+        return nil
+      }
     }
     let modified = WallTime(
       seconds: Int64(status.st_mtim.tv_sec), nanoseconds: Int32(status.st_mtim.tv_nsec))
     let size = kind == .directory ? 0 : Int64(status.st_size)
-    guard takesPart(path, kind, FilteredFile(sizeBytes: size, modified: modified)) else {
+    guard isLeftover || takesPart(path, kind, FilteredFile(sizeBytes: size, modified: modified))
+    else {
       return nil
     }
     var key: [UInt8] = []

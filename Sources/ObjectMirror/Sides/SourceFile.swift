@@ -11,6 +11,8 @@ package final class SourceFile: ObjectSource, @unchecked Sendable {
   let path: [UInt8]
   package let sizeBytes: Int64
   package let modified: WallTime
+  /// What it was when it was opened.
+  let identity: FileIdentity
 
   /// - Throws: ``MirrorError/notAFile(path:)``.
   init(_ descriptor: SharedDescriptor, path: [UInt8]) throws(MirrorError) {
@@ -20,6 +22,11 @@ package final class SourceFile: ObjectSource, @unchecked Sendable {
     self.path = path
     sizeBytes = Int64(status.st_size)
     modified = SourceFile.time(status)
+    identity = FileIdentity(
+      device: UInt64(status.st_dev), inode: UInt64(status.st_ino), sizeBytes: sizeBytes,
+      modified: modified,
+      changed: WallTime(
+        seconds: Int64(status.st_ctim.tv_sec), nanoseconds: Int32(status.st_ctim.tv_nsec)))
   }
 
   private static func status(
@@ -52,16 +59,19 @@ package final class SourceFile: ObjectSource, @unchecked Sendable {
     }
   }
 
-  /// Hands out the whole content in order, in pieces that are valid during the call only.
+  /// Hands out a range, or the whole content, in order, in pieces that are valid during the call
+  /// only.
   func forEachPiece(
+    of range: Range<Int64>? = nil,
     _ visit: (UnsafeRawBufferPointer) throws(MirrorError) -> Void
   ) throws(MirrorError) {
+    let range = range ?? 0..<sizeBytes
     let buffer = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: Int(min(max(sizeBytes, 1), Int64(SourceFile.pieceByteCount))), alignment: 4096)
+      byteCount: min(max(range.count, 1), SourceFile.pieceByteCount), alignment: 4096)
     defer { buffer.deallocate() }
-    var offset: Int64 = 0
-    while offset < sizeBytes {
-      let wanted = Int(min(Int64(buffer.count), sizeBytes - offset))
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let wanted = Int(min(Int64(buffer.count), range.upperBound - offset))
       let count: Int
       do throws(PlatformError) {
         count = try FileIO.read(
@@ -74,6 +84,13 @@ package final class SourceFile: ObjectSource, @unchecked Sendable {
       try visit(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
       offset += Int64(count)
     }
+  }
+
+  /// The MD5 of a range, which has to lie within the file.
+  func md5(of range: Range<Int64>) throws(MirrorError) -> [UInt8] {
+    let run = try DigestRun()
+    try forEachPiece(of: range) { (piece) throws(MirrorError) in run.update(piece) }
+    return run.finish().md5
   }
 
   /// The whole content; only for files of a bounded size.

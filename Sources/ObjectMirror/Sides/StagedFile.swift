@@ -4,13 +4,14 @@ import ObjectStorage
 import Platform
 
 /// A file that is being written under a name of its own, and takes its place when it is whole.
+/// A ``Leftover`` when the process is killed; it is locked as long as it is written.
 /// Confined to one thread; gone when it is let go of before.
 final class StagedFile {
   private let side: LocalSide
   private let path: [UInt8]
   private let directory: SharedDescriptor
   private let name: [UInt8]
-  private let temporary: [UInt8]
+  private var temporary: [UInt8] = []
   private let descriptor: SharedDescriptor
   private var isStanding = true
   private(set) var sizeBytes: Int64 = 0
@@ -22,15 +23,24 @@ final class StagedFile {
     let (parent, name) = path.splitLast()
     self.name = name
     directory = try side.directory(parent, makes: true)
-    temporary = side.staging.next()
-    let folder = directory.raw
+    var file: (name: [UInt8], descriptor: SharedDescriptor)
+    repeat {
+      file = try StagedFile.create(in: directory.raw, side.staging.next(), path)
+      // Somebody may have taken it for a leftover before it was held.
+    } while !Leftover.hold(file.descriptor.raw)
+    (temporary, descriptor) = file
+  }
+
+  private static func create(
+    in folder: Int32, _ temporary: [UInt8], _ path: [UInt8]
+  ) throws(MirrorError) -> (name: [UInt8], descriptor: SharedDescriptor) {
     let raw = temporary.withCString { name in
       retryingOnInterrupt {
         openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
       }
     }
     guard raw >= 0 else { throw .local(.last("openat"), path: path) }
-    descriptor = SharedDescriptor(owning: raw)
+    return (temporary, SharedDescriptor(owning: raw))
   }
 
   deinit {

@@ -11,6 +11,8 @@ struct Copier: Sendable {
   let source: MirrorSide
   let destination: MirrorSide
   let mediaTypes: MediaTypes
+  /// Where uploads in parts are noted; nil for nowhere.
+  let uploads: UploadJournal?
 
   /// What a copy was.
   struct Outcome {
@@ -45,7 +47,10 @@ struct Copier: Sendable {
     let attributes = attributes(entry, store, file.modified)
     let outcome: Outcome
     if isInParts(file.sizeBytes, store) {
-      outcome = try uploadParts(file, store, key, attributes)
+      let upload = ResumableUpload(
+        store: store, key: key, file: file, root: local.path, attributes: attributes,
+        journal: uploads)
+      return Outcome(sizeBytes: try upload.send())
     } else if file.sizeBytes <= Copier.inMemorySizeBytesMax {
       let bytes = try file.content()
       try file.checkUnchanged()
@@ -81,24 +86,6 @@ struct Copier: Sendable {
         store.bucket, key, body, attributes, checksETag: store.options.transfer.eTagIsMD5)
     }
     return Outcome(sizeBytes: body.sizeBytes)
-  }
-
-  private func uploadParts(
-    _ file: SourceFile, _ store: StoreSide, _ key: String, _ attributes: S3Attributes
-  ) throws(MirrorError) -> Outcome {
-    let transfer = store.options.transfer
-    var attributes = attributes
-    if transfer.storesWholeMD5 {
-      let md5 = try file.digests().md5
-      try file.checkUnchanged()
-      attributes.metadata.append(("md5chksum", Base64.text(of: md5)))
-    }
-    _ = try store.calling { (client) throws(S3Error) in
-      try S3Upload.store(
-        client, store.bucket, key, ObjectBody(file), attributes,
-        partSizeBytes: transfer.partSizeBytes, concurrency: transfer.partsInFlight)
-    }
-    return Outcome(sizeBytes: file.sizeBytes)
   }
 
   private func body(of file: SourceFile) -> HTTPBody {

@@ -17,6 +17,8 @@ package struct MirrorOptions: Sendable {
   package var isDryRun = false
   package var transferCount = 4
   package var checkerCount = 8
+  /// Where uploads in parts are noted, so that a later run takes them up; nil for nowhere.
+  package var uploads: UploadJournal?
   /// Where what does not fit into memory is kept.
   package var temporaryDirectory = "/tmp"
 

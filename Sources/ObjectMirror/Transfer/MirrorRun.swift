@@ -31,6 +31,7 @@ package final class MirrorRun: @unchecked Sendable {
   let observe: @Sendable (MirrorEvent) -> Void
   let isCancelled: @Sendable () -> Bool
   package let statistics = MirrorStatistics()
+  let begun = WallTime.now()
   private let judge: PairJudge
   private let copier: Copier
   private let pairs = BoundedChannel<Pair>(
@@ -53,7 +54,8 @@ package final class MirrorRun: @unchecked Sendable {
     judge = PairJudge(
       source: source, destination: destination, options: options.comparison,
       usesServerTimes: options.usesServerTimes)
-    copier = Copier(source: source, destination: destination, mediaTypes: mediaTypes)
+    copier = Copier(
+      source: source, destination: destination, mediaTypes: mediaTypes, uploads: options.uploads)
   }
 
   /// Runs to the end. Failures of single files are told to `observe` and counted.
@@ -72,6 +74,7 @@ package final class MirrorRun: @unchecked Sendable {
     let sourceFileCount = try outcome.get()
     if isCancelled() { throw .cancelled }
     if options.deletes { try delete(deletions, sourceFileCount: sourceFileCount) }
+    sweepUploads()
     if case .local(let local) = destination, !options.isDryRun { try local.synchronize() }
     return statistics.now
   }
@@ -129,6 +132,7 @@ package final class MirrorRun: @unchecked Sendable {
       case .left(let entry): try take(entry)
       case .both(let first, let second): try take(first, second)
       case .right(let entry):
+        if removeLeftover(entry) { continue }
         if options.deletes { try deletions.add(entry) }
       }
     }

@@ -125,7 +125,7 @@ package struct S3Attributes: Sendable, Equatable {
   }
 
   /// The header fields of a request that stores.
-  var fields: [HTTPField] {
+  package var fields: [HTTPField] {
     var fields = plainFields
     switch encryption {
     case .managed: fields.append(HTTPField("x-amz-server-side-encryption", "AES256"))
