@@ -13,11 +13,18 @@ final class MirrorRunner: Sendable {
 
   let arguments: MirrorArguments
   let output: MirrorOutput
+  private let bandwidth: BandwidthLimit?
+  private let requests: RequestLimit?
   private let interruption = Interruption.ofProcess()
 
   private init(_ arguments: MirrorArguments) {
     self.arguments = arguments
     output = MirrorOutput(arguments)
+    let interruption = interruption
+    bandwidth = arguments.bwlimit.flatMap(BandwidthTimetable.init).map {
+      BandwidthLimit($0, isCancelled: { interruption.isInterrupted })
+    }
+    requests = RequestLimit(perSecond: arguments.tpslimit)
   }
 
   /// Runs a command to its end and tells its failure; ends with the exit codes of rclone.
@@ -26,6 +33,9 @@ final class MirrorRunner: Sendable {
   ) throws {
     StartedProcess.hideFromDumps()
     let runner = MirrorRunner(arguments)
+    for variable in UnservedOptions.variables(in: ProcessEnvironment.all) {
+      runner.output.notice("\(variable) has no effect here")
+    }
     var status: MirrorExitStatus
     do {
       status = try body(runner)
@@ -56,7 +66,11 @@ final class MirrorRunner: Sendable {
 
   /// The side that a text names.
   func side(_ text: String, absence: Absence = .refuse) throws -> MirrorSide {
-    switch try configuration().remote(text) {
+    let configuration = try configuration()
+    for option in try configuration.withoutEffect(text) {
+      output.notice("the option \(option) of \(MirrorRunner.name(of: text)) has no effect here")
+    }
+    switch try configuration.remote(text) {
     case .local(let path, let options):
       let makes = absence == .make
       if absence == .pretend, access(path, F_OK) != 0, errno == ENOENT {
@@ -66,6 +80,11 @@ final class MirrorRunner: Sendable {
     case .s3(let options, let place):
       return .store(try StoreSide(options, place, try storeSettings(options)))
     }
+  }
+
+  /// The name of a remote, without the options behind it, which may be secrets.
+  private static func name(of text: String) -> String {
+    printable(text.prefix { $0 != "," }.prefix { $0 != ":" }.utf8)
   }
 
   /// Where uploads are noted: as the option says, the variable, or the user's directory for state;
@@ -130,6 +149,8 @@ final class MirrorRunner: Sendable {
       arguments.checkers + arguments.transfers * options.transfer.partsInFlight + 1,
       MirrorRunner.connectionCountMax)
     settings.isCancelled = isInterrupted
+    settings.bandwidth = bandwidth
+    settings.requests = requests
     settings.http.isCancelled = isInterrupted
     settings.http.idleCountMax = settings.connectionsMax
     settings.http.verifiesServer = !arguments.noCheckCertificate

@@ -7,6 +7,8 @@ package import Remotes
 package struct LocalListingOptions: Sendable {
   /// Which files and directories; nil for all.
   package var filter: MirrorFilter?
+  /// Elements of a path, at most; nil without a limit. Directories at the limit are not entered.
+  package var depthMax: Int?
   package var staysOnFileSystem = false
   /// Links are listed as small files.
   package var storesLinks = false
@@ -69,7 +71,7 @@ package final class LocalListing {
   package func next() throws(MirrorError) -> MirrorEntry? {
     if !hasStarted {
       hasStarted = true
-      levels.append(try read(path: [], key: []))
+      if let level = try read(path: [], key: []) { levels.append(level) }
     }
     while let last = levels.indices.last {
       guard let item = levels[last].items.popLast() else {
@@ -80,22 +82,27 @@ package final class LocalListing {
       if !path.isEmpty { path.append(0x2f) }
       path += item.name
       let key = levels[last].key + item.key
-      if item.kind == .directory { enter(path, key) }
+      if item.kind == .directory, !enter(path, key) { continue }
       return MirrorEntry(
         item.kind, path: path, key: key, sizeBytes: item.sizeBytes, modified: item.modified)
     }
     return nil
   }
 
-  private func enter(_ path: [UInt8], _ key: [UInt8]) {
+  /// False for a directory that takes no part.
+  private func enter(_ path: [UInt8], _ key: [UInt8]) -> Bool {
+    if let depthMax = options.depthMax, levels.count >= depthMax { return true }
     do throws(MirrorError) {
-      levels.append(try read(path: path, key: key))
+      guard let level = try read(path: path, key: key) else { return false }
+      levels.append(level)
     } catch {
       remark(.failed(error))
     }
+    return true
   }
 
-  private func read(path: [UInt8], key: [UInt8]) throws(MirrorError) -> Level {
+  /// Nil when a file in it keeps it out.
+  private func read(path: [UInt8], key: [UInt8]) throws(MirrorError) -> Level? {
     let raw = root.openRaw(path, flags: O_RDONLY | O_DIRECTORY | O_NONBLOCK)
     guard raw >= 0 else { throw .local(.last("openat2"), path: path) }
     let descriptor = Descriptor(owning: raw)
@@ -121,6 +128,11 @@ package final class LocalListing {
           start: start, count: strlen(start.assumingMemoryBound(to: CChar.self)))
         offset += length
         guard RelativePath.isSafeName(name) else { continue }
+        if let filter = options.filter, filter.hasMarkers,
+          filter.isMarker(name.bindMemory(to: UInt8.self))
+        {
+          return nil
+        }
         filterPath.removeLast(filterPath.count - prefixCount)
         filterPath.append(contentsOf: name)
         guard let item = item(name, in: descriptor.raw, filterPath) else { continue }

@@ -86,6 +86,11 @@ package final class SourceFile: ObjectSource, @unchecked Sendable {
     }
   }
 
+  /// Mode, owner, times and attributes.
+  func metadata() throws(MirrorError) -> FileMetadata {
+    try FileMetadata(of: descriptor.raw, path)
+  }
+
   /// The MD5 of a range, which has to lie within the file.
   func md5(of range: Range<Int64>) throws(MirrorError) -> [UInt8] {
     let run = try DigestRun()

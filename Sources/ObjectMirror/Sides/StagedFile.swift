@@ -60,8 +60,12 @@ final class StagedFile {
   }
 
   /// Gives the file its time, and its place. A file that it replaces hands its mode and its owner
-  /// on, as far as that is allowed.
-  func finish(modified: WallTime?) throws(MirrorError) {
+  /// on, as far as that is allowed; `metadata` counts more. Gives the names of what it could not be
+  /// given.
+  @discardableResult
+  func finish(
+    modified: WallTime?, metadata: FileMetadata? = nil
+  ) throws(MirrorError) -> [String] {
     var status = stat()
     let folder = directory.raw
     let isThere = name.withCString { fstatat(folder, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
@@ -72,16 +76,22 @@ final class StagedFile {
         throw .local(.last("fchmod"), path: path)
       }
     }
-    if let modified {
-      let result = FileIO.setTime(
-        descriptor.raw, seconds: modified.seconds, nanoseconds: UInt32(modified.nanoseconds))
-      guard result == 0 else { throw .local(.last("futimens"), path: path) }
-    }
+    let missing = try metadata?.apply(to: descriptor.raw, path) ?? []
+    if let modified { try setTimes(modified, accessed: metadata?.accessed) }
     let renamed = temporary.withCString { old in
       name.withCString { renameat(folder, old, folder, $0) }
     }
     guard renamed == 0 else { throw .local(.last("renameat"), path: path) }
     isStanding = false
+    return missing
+  }
+
+  private func setTimes(_ modified: WallTime, accessed: WallTime?) throws(MirrorError) {
+    let result =
+      accessed.map { FileIO.setTimes(descriptor.raw, accessed: $0, modified: modified) }
+      ?? FileIO.setTime(
+        descriptor.raw, seconds: modified.seconds, nanoseconds: UInt32(modified.nanoseconds))
+    guard result == 0 else { throw .local(.last("futimens"), path: path) }
   }
 }
 

@@ -14,7 +14,9 @@ package struct StoreSideSettings: Sendable {
   package var attemptsMax = 10
   package var isCancelled: @Sendable () -> Bool = { false }
   package var observe: @Sendable (S3RetryNotice) -> Void = { _ in }
-  package var pace: (@Sendable (Int) -> Void)?
+  /// Of all transfers together.
+  package var bandwidth: BandwidthLimit?
+  package var requests: RequestLimit?
 
   package init() {}
 }
@@ -29,6 +31,7 @@ package final class StoreSide: Sendable {
   /// Of every object that is stored.
   let attributes: S3Attributes
   package let description: String
+  let bandwidth: BandwidthLimit?
   private let bucketState = BucketState()
 
   /// - Throws: `.usage`, `.unserved`, `.store` for options that are wrong.
@@ -46,6 +49,7 @@ package final class StoreSide: Sendable {
       throw .store(error)
     }
     self.options = options
+    bandwidth = settings.bandwidth
     bucket = place.bucket
     encoding = options.encoding
     paths = KeyPaths(path: place.path, encoding: options.encoding)
@@ -200,7 +204,8 @@ extension StoreSide {
     result.retry.attemptsMax = settings.attemptsMax
     result.isCancelled = settings.isCancelled
     result.observe = settings.observe
-    result.pace = settings.pace
+    if let bandwidth = settings.bandwidth { result.pace = { bandwidth.send($0) } }
+    if let requests = settings.requests { result.paceRequest = { requests.pass() } }
     return result
   }
 

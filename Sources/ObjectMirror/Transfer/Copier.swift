@@ -13,6 +13,8 @@ struct Copier: Sendable {
   let mediaTypes: MediaTypes
   /// Where uploads in parts are noted; nil for nowhere.
   let uploads: UploadJournal?
+  /// Keeps modes, owners, times and attributes; nil for times alone.
+  let metadata: MetadataKeeper?
 
   /// What a copy was.
   struct Outcome {
@@ -44,7 +46,8 @@ struct Copier: Sendable {
       return try put(S3Body(target), store, key, attributes)
     }
     let file = try local.open(entry.path)
-    let attributes = attributes(entry, store, file.modified)
+    var attributes = attributes(entry, store, file.modified)
+    try metadata?.describe(file, &attributes)
     let outcome: Outcome
     if isInParts(file.sizeBytes, store) {
       let upload = ResumableUpload(
@@ -108,6 +111,7 @@ struct Copier: Sendable {
     let sink = DownloadSink(try StagedFile(local, entry.path), try DigestRun())
     let head = try store.calling { (client) throws(S3Error) in
       try client.getObject(store.bucket, key) { (bytes) throws(HTTPError) in
+        store.bandwidth?.receive(bytes.count)
         try sink.take(bytes)
         return .goOn
       }
@@ -117,7 +121,12 @@ struct Copier: Sendable {
     }
     let facts = store.facts(head)
     try check(entry, sink.digest.sizeBytes, sink.digest.finish().md5, head, facts.md5)
-    try sink.file.finish(modified: local.options.leavesTimesAlone ? nil : facts.modified)
+    let missing = try sink.file.finish(
+      modified: local.options.leavesTimesAlone ? nil : facts.modified,
+      metadata: metadata.map { _ in
+        FileMetadata(of: head, usualType: mediaTypes.type(ofName: entry.path))
+      })
+    metadata?.tell(missing, entry.path)
     return Outcome(sizeBytes: head.sizeBytes)
   }
 
@@ -163,7 +172,10 @@ struct Copier: Sendable {
     let staged = try StagedFile(to, entry.path)
     try file.forEachPiece { (piece) throws(MirrorError) in try staged.write(piece) }
     try file.checkUnchanged()
-    try staged.finish(modified: to.options.leavesTimesAlone ? nil : file.modified)
+    let missing = try staged.finish(
+      modified: to.options.leavesTimesAlone ? nil : file.modified,
+      metadata: metadata == nil ? nil : try file.metadata())
+    metadata?.tell(missing, entry.path)
     return Outcome(sizeBytes: file.sizeBytes)
   }
 

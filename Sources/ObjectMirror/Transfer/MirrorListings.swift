@@ -17,7 +17,8 @@ final class MirrorListings {
       if case .local(let local) = side { local.options.storesLinks } else { false }
     }
     var options = SideListingOptions(
-      filter: run.options.filter, encoding: encoding, storesLinks: storesLinks,
+      filter: run.options.filter, depthMax: run.options.depthMax,
+      usesServerTimes: run.options.usesServerTimes, encoding: encoding, storesLinks: storesLinks,
       isDestination: false)
     source = run.source.entries(options) { remark in
       switch remark {

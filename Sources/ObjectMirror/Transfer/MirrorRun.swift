@@ -55,7 +55,8 @@ package final class MirrorRun: @unchecked Sendable {
       source: source, destination: destination, options: options.comparison,
       usesServerTimes: options.usesServerTimes)
     copier = Copier(
-      source: source, destination: destination, mediaTypes: mediaTypes, uploads: options.uploads)
+      source: source, destination: destination, mediaTypes: mediaTypes, uploads: options.uploads,
+      metadata: options.metadata)
   }
 
   /// Runs to the end. Failures of single files are told to `observe` and counted.
@@ -63,6 +64,7 @@ package final class MirrorRun: @unchecked Sendable {
   ///   is deleted then.
   package func run() throws(MirrorError) -> MirrorFigures {
     try checkSides()
+    if options.deletes, options.deletesFirst { try deleteFirst() }
     let deletions = DeletionPlan(directory: options.temporaryDirectory)
     let checkers = workers(options.checkerCount, "mirror-check") { self.checkPairs() }
     let transfers = workers(options.transferCount, "mirror-copy") { self.copyFiles() }
@@ -73,7 +75,9 @@ package final class MirrorRun: @unchecked Sendable {
     join(transfers)
     let sourceFileCount = try outcome.get()
     if isCancelled() { throw .cancelled }
-    if options.deletes { try delete(deletions, sourceFileCount: sourceFileCount) }
+    if options.deletes, !options.deletesFirst {
+      try delete(deletions, sourceFileCount: sourceFileCount)
+    }
     sweepUploads()
     if case .local(let local) = destination, !options.isDryRun { try local.synchronize() }
     return statistics.now
@@ -88,12 +92,7 @@ package final class MirrorRun: @unchecked Sendable {
     {
       throw .unserved("mirrors from one service to another are not served")
     }
-    guard let filter = options.filter, filter.hasAges else { return }
-    // A listing does not tell the times of files.
-    if case .store = source { throw .unserved("ages are not served for files in a store") }
-    if case .store = destination, options.deletes {
-      throw .unserved("ages are not served for a store in which files are deleted")
-    }
+    try options.backup?.check(source, destination, isFiltered: options.filter != nil)
   }
 
   private func workers(
@@ -126,22 +125,29 @@ package final class MirrorRun: @unchecked Sendable {
       left: { () throws(MirrorError) in try sides.nextSource() },
       right: { () throws(MirrorError) in try sides.nextDestination() },
       order: MirrorEntry.order)
+    let prompt = PromptDeletions(self)
+    let renames = RenameTracking(self)
     while let place = try join.next() {
       if isCancelled() { throw .cancelled }
       switch place {
-      case .left(let entry): try take(entry)
+      case .left(let entry):
+        if !renames.takeSource(entry) { try take(entry) }
       case .both(let first, let second): try take(first, second)
       case .right(let entry):
-        if removeLeftover(entry) { continue }
-        if options.deletes { try deletions.add(entry) }
+        if removeLeftover(entry) || renames.takeExtra(entry) { continue }
+        guard options.deletes, !options.deletesFirst else { continue }
+        // A source that holds nothing deletes nothing before that is known.
+        if sides.sourceFileCount > 0, try prompt.take(entry) { continue }
+        try deletions.add(entry)
       }
     }
-    // A store has no directories, so one without objects is one that is not there.
-    if case .store(let store) = source, sides.sourceEntryCount == 0, options.filter == nil,
-      !store.paths.prefix.isEmpty
-    {
-      throw .noSource(source.description)
+    try prompt.finish()
+    try renames.finish { (entry) throws(MirrorError) in
+      try take(entry)
+    } delete: { (entry) throws(MirrorError) in
+      try deletions.add(entry)
     }
+    try checkSource(sides)
     return sides.sourceFileCount
   }
 
@@ -218,7 +224,10 @@ package final class MirrorRun: @unchecked Sendable {
 
   private func copy(_ job: Job) throws(MirrorError) {
     var outcome = Copier.Outcome(sizeBytes: job.entry.sizeBytes)
-    if !options.isDryRun { outcome = try copier.copy(job.entry) }
+    if !options.isDryRun {
+      if !job.isNew { try options.backup?.keep(job.entry, of: destination) }
+      outcome = try copier.copy(job.entry)
+    }
     let sizeBytes = outcome.sizeBytes
     let isServerSide = outcome.isServerSide
     let listedBytes = job.entry.sizeBytes

@@ -103,6 +103,7 @@ package final class S3Client: @unchecked Sendable {
     if options.isCancelled() { throw .cancelled }
     let request = try signed(call)
     gate.enter()
+    options.paceRequest?()
     let result = Result { () throws(HTTPError) in try http.perform(request, call.receiver) }
     gate.leave()
     switch result {

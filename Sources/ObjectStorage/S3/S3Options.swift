@@ -48,6 +48,8 @@ package struct S3Options: Sendable {
   package var isCancelled: @Sendable () -> Bool = { false }
   /// Called with body bytes before they go out; may block, to hold a rate.
   package var pace: (@Sendable (Int) -> Void)?
+  /// Called before each request; may block, to hold a rate.
+  package var paceRequest: (@Sendable () -> Void)?
   /// Told, on the caller's thread, of every failure that another attempt follows.
   package var observe: @Sendable (S3RetryNotice) -> Void = { _ in }
 
