@@ -210,6 +210,8 @@ struct ResumableUpload {
   /// Whether what the service holds may be of use to another attempt.
   private func mayBeResumed(_ error: MirrorError) -> Bool {
     if store.options.transfer.leavesPartsOnError { return true }
+    // A file that has become another one needs none of its parts, whatever shows it first.
+    do throws(MirrorError) { try file.checkUnchanged() } catch { return false }
     switch error {
     case .changed: return false
     case .store(let failure):
