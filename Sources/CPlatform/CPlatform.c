@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -86,6 +87,14 @@ int drover_lremovexattr(const char *path, const char *name) { return lremovexatt
 ssize_t drover_flistxattr(int fd, char *list, size_t size) { return flistxattr(fd, list, size); }
 ssize_t drover_fgetxattr(int fd, const char *name, void *value, size_t size) {
   return fgetxattr(fd, name, value, size);
+}
+int drover_birth_time(int fd, int64_t *seconds, uint32_t *nanoseconds) {
+  struct statx found;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &found) != 0) return 0;
+  if (!(found.stx_mask & STATX_BTIME)) return 0;
+  *seconds = found.stx_btime.tv_sec;
+  *nanoseconds = found.stx_btime.tv_nsec;
+  return 1;
 }
 int drover_fsetxattr(int fd, const char *name, const void *value, size_t size) {
   return fsetxattr(fd, name, value, size, 0);

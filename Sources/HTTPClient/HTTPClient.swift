@@ -106,6 +106,7 @@ import Platform
     try handle.set(CURLOPT_PROTOCOLS_STR, text: "http,https")
     try handle.set(CURLOPT_USERAGENT, text: options.userAgent)
     try handle.set(CURLOPT_URL, text: request.url)
+    handle.set(CURLOPT_FRESH_CONNECT, request.isSentOnce)
     prepareTimeouts(handle, request.timeouts ?? options.timeouts)
     try prepareWay(handle)
     return try prepareMessage(handle, request)

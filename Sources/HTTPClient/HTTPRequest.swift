@@ -48,6 +48,9 @@ package struct HTTPRequest: Sendable {
   package var timeouts: HTTPTimeouts?
   /// Called with the number of body bytes before they go out; may block, to hold a rate.
   package var pace: (@Sendable (Int) -> Void)?
+  /// Goes out once at most, on a connection of its own. Any other is sent once more, unseen, when
+  /// a connection that was kept turns out to be dead, also after the server has taken it.
+  package var isSentOnce = false
 
   package init(_ method: HTTPMethod, _ url: String, fields: [HTTPField] = []) {
     self.method = method

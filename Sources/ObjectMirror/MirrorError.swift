@@ -22,6 +22,10 @@ package enum MirrorError: DroverError {
   /// The source, by its name for people, is not there.
   case noSource(String)
   case tooManyDeletions(planned: Int64, limit: Int64)
+  /// In bytes.
+  case tooLargeDeletions(planned: Int64, limit: Int64)
+  /// `--delete-during`: what was found first is deleted already.
+  case deletionsEnded(limit: String)
   /// Everything at the destination would be deleted.
   case emptySource(destination: String, fileCount: Int64)
   /// Source and destination lie within each other.
@@ -40,7 +44,8 @@ package enum MirrorError: DroverError {
     case .changed: .partial
     case .damaged: .corrupt
     case .notAFile: .failed
-    case .immutable, .tooManyDeletions, .emptySource, .overlap: .refused
+    case .immutable, .tooManyDeletions, .tooLargeDeletions, .deletionsEnded, .emptySource, .overlap:
+      .refused
     case .noSource: .notFound
     case .permissions(let error): error.kind
     case .unserved: .unsupported
@@ -64,6 +69,10 @@ package enum MirrorError: DroverError {
     case .noSource(let name): "there is no \(name)"
     case .tooManyDeletions(let planned, let limit):
       "\(planned) files would be deleted, --max-delete allows \(limit); nothing was deleted"
+    case .tooLargeDeletions(let planned, let limit):
+      "files of \(planned) bytes would be deleted, --max-delete-size allows \(limit);"
+        + " nothing was deleted"
+    case .deletionsEnded(let limit): "no more files are deleted: \(limit) allows no more"
     case .emptySource(let destination, let count):
       "the source holds no files, and \(count) in \(destination) would be deleted;"
         + " nothing was deleted"
@@ -81,6 +90,8 @@ package enum MirrorError: DroverError {
     case .store(let error), .noBucket(_, let error): error.hint
     case .changed: "Run again."
     case .tooManyDeletions: "Look at the source, or allow more with --max-delete."
+    case .tooLargeDeletions: "Look at the source, or allow more with --max-delete-size."
+    case .deletionsEnded: "Look at the source, or allow more."
     case .emptySource:
       "Check that the source is mounted; --allow-empty-source deletes all the same."
     case .overlap: "Name two places of which neither holds the other."

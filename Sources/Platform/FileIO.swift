@@ -55,6 +55,17 @@ package enum FileIO {
     withTimes(seconds, nanoseconds) { utimensat(directory, name, $0, AT_SYMLINK_NOFOLLOW) }
   }
 
+  /// Sets both times (`futimens`).
+  package static func setTimes(
+    _ descriptor: Int32, accessed: WallTime, modified: WallTime
+  ) -> Int32 {
+    withUnsafeTemporaryAllocation(of: timespec.self, capacity: 2) { times in
+      times[0] = timespec(tv_sec: Int(accessed.seconds), tv_nsec: Int(accessed.nanoseconds))
+      times[1] = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
+      return futimens(descriptor, UnsafePointer(times.baseAddress.unsafelyUnwrapped))
+    }
+  }
+
   private static func withTimes(
     _ seconds: Int64, _ nanoseconds: UInt32, _ body: (UnsafePointer<timespec>) -> Int32
   ) -> Int32 {

@@ -99,6 +99,16 @@ package enum FileSystem {
   package static func minor(of device: UInt64) -> UInt32 { drover_minor(device) }
 }
 
+extension FileSystem {
+  /// When a file was made (`statx`); nil when its file system does not tell.
+  package static func birthTime(_ descriptor: Int32) -> WallTime? {
+    var seconds: Int64 = 0
+    var nanoseconds: UInt32 = 0
+    guard drover_birth_time(descriptor, &seconds, &nanoseconds) == 1 else { return nil }
+    return WallTime(seconds: seconds, nanoseconds: Int32(nanoseconds))
+  }
+}
+
 /// Extended attribute calls; paths are not followed at their end.
 package enum ExtendedAttributes {
   package static func list(
@@ -131,6 +141,13 @@ package enum ExtendedAttributes {
   ) -> Int {
     drover_flistxattr(
       descriptor, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+  }
+
+  package static func get(
+    _ descriptor: Int32, _ name: UnsafePointer<CChar>,
+    into buffer: UnsafeMutableRawBufferPointer
+  ) -> Int {
+    drover_fgetxattr(descriptor, name, buffer.baseAddress, buffer.count)
   }
 
   package static func set(

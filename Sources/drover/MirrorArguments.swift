@@ -60,6 +60,22 @@ struct MirrorArguments: ParsableArguments {
   @Flag(name: [.customShort("x"), .long], help: "Do not cross into other file systems.")
   var oneFileSystem = false
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Bytes a second of all transfers together: 10M, 10M:1M for sending and receiving, or a"
+        + " timetable such as '08:00,512k 19:00,off'.", valueName: "rate"))
+  var bwlimit: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Requests a second; 0 for no limit.", valueName: "count"))
+  var tpslimit: Double = 0
+
+  /// Requests are spread evenly.
+  @Option(parsing: .unconditional, help: .hidden)
+  var tpslimitBurst: Int = 1
+
   @Flag(help: "Take the time at which an object was stored for the file's.")
   var useServerModtime = false
 
@@ -79,6 +95,10 @@ struct MirrorArguments: ParsableArguments {
     guard lowLevelRetries > 0 else {
       throw ValidationError("--low-level-retries is a number from 1 on")
     }
+    if let bwlimit, !bwlimit.isEmpty, BandwidthTimetable(bwlimit) == nil {
+      throw ValidationError("--bwlimit: '\(bwlimit)' is neither a rate nor a timetable")
+    }
+    guard tpslimit >= 0 else { throw ValidationError("--tpslimit is a number from 0 on") }
     guard statsSeconds != nil else {
       throw ValidationError("--stats is a time, such as 20s, or 0 for none")
     }
@@ -173,6 +193,19 @@ struct MirrorFilterArguments: ParsableArguments {
   @Flag(help: "Take no account of upper and lower case.")
   var ignoreCase = false
 
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("No directories that hold a file of this name.", valueName: "name"))
+  var excludeIfPresent: [String] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Only what is at most so many directories deep.", valueName: "count"))
+  var maxDepth: Int = -1
+
+  /// Nil without a limit.
+  var depthMax: Int? { maxDepth > 0 ? maxDepth : nil }
+
   func validate() throws {
     for (name, text) in [("min-size", minSize), ("max-size", maxSize)] {
       if let text, SizeSuffix(text) == nil {
@@ -202,6 +235,7 @@ struct MirrorFilterArguments: ParsableArguments {
     options.minAge = minAge.flatMap(AgeText.init) ?? .off
     options.maxAge = maxAge.flatMap(AgeText.init) ?? .off
     options.ignoresCase = ignoreCase
+    options.excludeIfPresent = excludeIfPresent
     let filter = try MirrorFilter(options, now: .now())
     return filter.isActive ? filter : nil
   }

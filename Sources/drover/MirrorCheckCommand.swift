@@ -28,6 +28,8 @@ struct MirrorCheckCommand: ParsableCommand {
     try MirrorRunner.end(arguments) { runner in
       var options = MirrorOptions()
       options.filter = try choice.read()
+      options.depthMax = choice.depthMax
+      options.usesServerTimes = arguments.useServerModtime
       options.comparison.sizeOnly = arguments.sizeOnly
       options.checkerCount = arguments.checkers
       let from = try runner.side(source)

@@ -125,7 +125,7 @@ enum MirrorListing {
     try MirrorRunner.end(arguments) { runner in
       let output = runner.output
       let failures = FailureCount()
-      let contents = SideContents(try runner.side(path), filter: try choice.read()) { remark in
+      var contents = SideContents(try runner.side(path), filter: try choice.read()) { remark in
         switch remark {
         case .failed(let error):
           failures.add()
@@ -134,6 +134,8 @@ enum MirrorListing {
           output.info("\(printable(name)): left out: \(reason)")
         }
       }
+      contents.depthMax = choice.depthMax
+      contents.usesServerTimes = arguments.useServerModtime
       var failure: (any Error)?
       try contents.forEach { entry in
         if runner.isInterrupted() || Console.standard.hasLostReader { return false }

@@ -63,6 +63,8 @@ final class MirrorOutput: Sendable {
         " (size \(MirrorText.size(size)))")
     case .timeSet(let path): said(path, "Updated modification time", "update modification time")
     case .deleted(let path): said(path, "Deleted", "delete")
+    case .renamed(let old, let new):
+      said(new, "Renamed from \(printable(old))", "rename from \(printable(old))")
     case .directoryMade(let path): said(path, "Made directory", "make directory")
     case .directoryRemoved(let path): said(path, "Removed directory", "remove directory")
     case .unchanged: break
@@ -91,6 +93,9 @@ final class MirrorOutput: Sendable {
       more = [("size", .integer(size))]
     case .timeSet(let name): (action, path) = ("time_set", name)
     case .deleted(let name): (action, path) = ("deleted", name)
+    case .renamed(let old, let new):
+      (action, path) = ("renamed", new)
+      more = [("from", .string(String(decoding: old, as: UTF8.self)))]
     case .directoryMade(let name): (action, path) = ("directory_made", name)
     case .directoryRemoved(let name): (action, path) = ("directory_removed", name)
     case .unchanged: return true
@@ -129,6 +134,7 @@ extension MirrorText {
       "deletedDirs": .integer(figures.directoriesRemovedCount),
       "deletes": .integer(figures.deletedCount), "elapsedTime": .double(seconds),
       "errors": .integer(figures.errorCount), "listed": .integer(figures.listedCount),
+      "renames": .integer(figures.renamedCount),
       "serverSideCopies": .integer(figures.serverCopyCount),
       "serverSideCopyBytes": .integer(figures.serverCopyBytes),
       "timesSet": .integer(figures.timeSetCount),

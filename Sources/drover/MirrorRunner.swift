@@ -11,11 +11,18 @@ final class MirrorRunner: Sendable {
 
   let arguments: MirrorArguments
   let output: MirrorOutput
+  private let bandwidth: BandwidthLimit?
+  private let requests: RequestLimit?
   private let interruption = Interruption.ofProcess()
 
   private init(_ arguments: MirrorArguments) {
     self.arguments = arguments
     output = MirrorOutput(arguments)
+    let interruption = interruption
+    bandwidth = arguments.bwlimit.flatMap(BandwidthTimetable.init).map {
+      BandwidthLimit($0, isCancelled: { interruption.isInterrupted })
+    }
+    requests = RequestLimit(perSecond: arguments.tpslimit)
   }
 
   /// Runs a command to its end and tells its failure; ends with the exit codes of rclone.
@@ -24,6 +31,9 @@ final class MirrorRunner: Sendable {
   ) throws {
     StartedProcess.hideFromDumps()
     let runner = MirrorRunner(arguments)
+    for variable in UnservedOptions.variables(in: ProcessEnvironment.all) {
+      runner.output.notice("\(variable) has no effect here")
+    }
     var status: MirrorExitStatus
     do {
       status = try body(runner)
@@ -46,13 +56,38 @@ final class MirrorRunner: Sendable {
 
   /// The source that a text names: a directory, a prefix, or a single file.
   func source(_ text: String, destinationCount: Int) throws -> MirrorSide {
-    try opening().openSource(
-      try configuration().remote(text), destinationCount: destinationCount)
+    try opening().openSource(try remote(text), destinationCount: destinationCount)
   }
 
   /// The side that a text names.
   func side(_ text: String, absence: SideOpening.Absence = .refuse) throws -> MirrorSide {
-    try opening().open(try configuration().remote(text), absence: absence)
+    try opening().open(try remote(text), absence: absence)
+  }
+
+  /// What a text names; options of it that have no effect are told.
+  private func remote(_ text: String) throws -> Remote {
+    let configuration = try configuration()
+    for option in try configuration.withoutEffect(text) {
+      output.notice("the option \(option) of \(MirrorRunner.name(of: text)) has no effect here")
+    }
+    return try configuration.remote(text)
+  }
+
+  /// The name of a remote, without the options behind it, which may be secrets.
+  private static func name(of text: String) -> String {
+    printable(text.prefix { $0 != "," }.prefix { $0 != ":" }.utf8)
+  }
+
+  /// Where uploads are noted; nil for nowhere. Without a place a run does all the same.
+  func uploadJournal(_ option: String?) -> UploadJournal? {
+    guard let place = stateDirectory(option, "uploads") else { return nil }
+    let output = output
+    do throws(PlatformError) {
+      return try UploadJournal(directory: place) { output.notice($0) }
+    } catch {
+      output.notice("uploads are not noted, so they will not be resumed: \(error.description)")
+      return nil
+    }
   }
 
   /// A directory for what later runs can use: below the one that the option or the variable names,
@@ -121,6 +156,8 @@ final class MirrorRunner: Sendable {
     opening.transferCount = arguments.transfers
     opening.checkerCount = arguments.checkers
     opening.isCancelled = isInterrupted
+    opening.bandwidth = bandwidth
+    opening.requests = requests
     opening.verifiesServer = !arguments.noCheckCertificate
     opening.userAgent = arguments.userAgent
     var files = arguments.caCert

@@ -8,19 +8,27 @@ enum MirrorSpelling {
     "update", "ignore-existing", "ignore-times", "immutable", "ignore-errors",
     "create-empty-src-dirs", "delete-excluded", "allow-empty-source", "no-update-modtime",
     "ignore-size", "one-way", "recursive", "no-modtime", "delete-after",
+    "delete-before", "delete-during", "metadata",
+    "suffix-keep-extension", "track-renames",
   ]
   private static let valued: Set<String> = [
     "config", "transfers", "checkers", "low-level-retries", "stats", "ca-cert", "user-agent",
     "include", "include-from", "exclude", "exclude-from", "filter", "filter-from", "files-from",
     "files-from-raw", "min-size", "max-size", "min-age", "max-age", "max-delete", "retries",
+    "backup-dir", "suffix", "track-renames-strategy",
+    "exclude-if-present", "max-depth", "max-delete-size",
+    "state-dir", "bwlimit", "tpslimit", "tpslimit-burst",
   ]
   /// Options of one family of commands, which others do not take.
   private static let transferOnly: Set<String> = [
     "dry-run", "checksum", "update", "ignore-existing", "ignore-times", "immutable",
     "create-empty-src-dirs", "no-update-modtime", "ignore-size", "retries",
+    "state-dir", "metadata", "backup-dir", "suffix", "suffix-keep-extension",
   ]
   private static let syncOnly: Set<String> = [
     "ignore-errors", "delete-excluded", "allow-empty-source", "max-delete", "delete-after",
+    "delete-before", "delete-during", "max-delete-size", "track-renames",
+    "track-renames-strategy",
   ]
   private static let transferCommands: Set<String> = ["sync", "copy"]
   private static let verbosityMax = 3
@@ -99,7 +107,9 @@ enum MirrorSpelling {
   ) -> [String] {
     let names = Set(
       given.filter { $0.hasPrefix("--") }.map { String($0.dropFirst(2).prefix { $0 != "=" }) })
-    let shorts = ["checksum": "-c", "update": "-u", "dry-run": "-n", "verbose": "-v"]
+    let shorts = [
+      "metadata": "-M", "checksum": "-c", "update": "-u", "dry-run": "-n", "verbose": "-v",
+    ]
     var result: [String] = []
     for name in (flags.union(valued).union(["verbose"])).sorted() where name != "config" {
       let variable = "RCLONE_" + String(name.map { $0 == "-" ? "_" : $0 }).uppercased()

@@ -11,17 +11,38 @@ enum MirrorTransfer {
     try MirrorRunner.end(arguments) { runner in
       var options = options
       options.filter = try choice.read()
+      options.depthMax = choice.depthMax
       options.comparison.sizeOnly = arguments.sizeOnly
       options.usesServerTimes = arguments.useServerModtime
       options.transferCount = arguments.transfers
       options.checkerCount = arguments.checkers
       options.temporaryDirectory = RepoEnvironment.temporaryDirectory
       options.stateDirectory = runner.stateDirectory(transfer.stateDir, "pairs")
+      options.backup = try backup(runner, transfer, isDryRun: options.isDryRun)
+      if transfer.metadata {
+        let output = runner.output
+        options.metadata = MetadataKeeper { output.notice($0) }
+      }
+      if !options.isDryRun { options.uploads = runner.uploadJournal(transfer.stateDir) }
       let from = try runner.source(source, destinationCount: destinations.count)
       // The others of its directory are no files that the source does not have.
       if from.isSingleFile { options.deletes = false }
       return try MirrorAttempts(runner, from, options, destinations).run(transfer.retries)
     }
+  }
+}
+
+extension MirrorTransfer {
+  /// Where what would be overwritten or deleted goes; nil for nowhere.
+  private static func backup(
+    _ runner: MirrorRunner, _ transfer: MirrorTransferArguments, isDryRun: Bool
+  ) throws -> BackupPlace? {
+    let suffix = transfer.suffix ?? ""
+    guard transfer.backupDir != nil || !suffix.isEmpty else { return nil }
+    let side = try transfer.backupDir.map {
+      try runner.side($0, absence: isDryRun ? .pretend : .make)
+    }
+    return BackupPlace(side, suffix: suffix, keepsExtension: transfer.suffixKeepExtension)
   }
 }
 

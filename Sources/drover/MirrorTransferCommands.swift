@@ -1,6 +1,7 @@
 import ArgumentParser
 import ObjectMirror
 import Platform
+import Remotes
 
 /// The options of the commands that copy.
 struct MirrorTransferArguments: ParsableArguments {
@@ -31,13 +32,36 @@ struct MirrorTransferArguments: ParsableArguments {
   @Flag(help: "Make empty directories as well.")
   var createEmptySrcDirs = false
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Move there what would be overwritten or deleted; of the destination's remote.",
+      valueName: "path"))
+  var backupDir: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Put this behind the names of what is moved there, or beside it without --backup-dir.",
+      valueName: "text"))
+  var suffix: String?
+
+  @Flag(help: "Put the suffix before the extension.")
+  var suffixKeepExtension = false
+
+  @Flag(
+    name: [.customShort("M"), .long],
+    help: "Keep modes, owners, times of access and user attributes as well.")
+  var metadata = false
+
   @Option(help: ArgumentHelp("Attempts of the whole run.", valueName: "count"))
   var retries = 3
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Where runs keep what spares the next one requests; 'off' for nowhere"
+      "Where runs keep what they have found alike and which uploads they have begun, so that the"
+        + " next one asks for less and takes these up; 'off' for nowhere"
         + " [$DROVER_STATE_DIR; $XDG_STATE_HOME/drover].",
       valueName: "directory"))
   var stateDir: String?
@@ -67,8 +91,8 @@ struct MirrorSyncCommand: ParsableCommand {
     commandName: "sync",
     abstract: "Make each destination what the source is, deletions included.",
     discussion: """
-      Deletions come last, and only when everything else went well. A source without files deletes \
-      nothing unless --allow-empty-source says so.
+      Deletions come last unless told otherwise, and only when everything else went well. A \
+      source without files deletes nothing unless --allow-empty-source says so.
 
       With several destinations the source is listed and read once for all of them. Each has its \
       own outcome: one that fails or stalls does not stop the others, and the exit code is that of \
@@ -97,8 +121,24 @@ struct MirrorSyncCommand: ParsableCommand {
   @Flag(help: "Delete what the filter leaves out at the destination.")
   var deleteExcluded = false
 
-  /// Always so.
-  @Flag(help: .hidden)
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Delete nothing when it would be more bytes than this.", valueName: "size"))
+  var maxDeleteSize: String?
+
+  @Flag(help: "Move what has another name at the source, by size and MD5, in place of sending it.")
+  var trackRenames = false
+
+  @Option(parsing: .unconditional, help: .hidden)
+  var trackRenamesStrategy = "hash"
+
+  @Flag(help: "Delete before anything is copied.")
+  var deleteBefore = false
+
+  @Flag(help: "Delete as it is found.")
+  var deleteDuring = false
+
+  @Flag(help: "Delete when all is copied (the default).")
   var deleteAfter = false
 
   @OptionGroup(title: "Choice of files") var choice: MirrorFilterArguments
@@ -111,10 +151,28 @@ struct MirrorSyncCommand: ParsableCommand {
     help: ArgumentHelp("One or more, each of the same kinds.", valueName: "destination"))
   var destinations: [String]
 
+  func validate() throws {
+    if [deleteBefore, deleteDuring, deleteAfter].count(where: { $0 }) > 1 {
+      throw ValidationError("only one of --delete-before, --delete-during and --delete-after")
+    }
+    if trackRenames, deleteBefore {
+      throw ValidationError("--track-renames has to see all before it deletes: no --delete-before")
+    }
+    guard trackRenamesStrategy == "hash" else {
+      throw ValidationError("--track-renames-strategy: only 'hash' is served")
+    }
+    if let maxDeleteSize, SizeSuffix(maxDeleteSize) == nil {
+      throw ValidationError("--max-delete-size: '\(maxDeleteSize)' is no size such as 10M")
+    }
+  }
+
   func run() throws {
     var options = transfer.options()
     options.deletes = true
     options.deletionCountMax = maxDelete.flatMap { $0 < 0 ? nil : $0 }
+    options.deletionSizeBytesMax = maxDeleteSize.flatMap { SizeSuffix($0)?.byteCount }
+    options.deletionMode = deleteBefore ? .before : deleteDuring ? .during : .after
+    options.tracksRenames = trackRenames
     options.allowsEmptySource = allowEmptySource
     options.ignoresErrors = ignoreErrors
     options.deletesExcluded = deleteExcluded

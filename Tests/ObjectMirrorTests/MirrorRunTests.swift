@@ -172,6 +172,28 @@ import Testing
     #expect(figures.deletedCount == 1)
     #expect(access("\(target)/\(name)", F_OK) != 0)
     #expect(access("\(source)/\(name)", F_OK) == 0)
+    // A copy removes it as well, whatever the filter says; not what may be needed, and not what
+    // somebody is writing.
+    let others = [".~drover~00000000000000aa", ".~drover-undo~0123456789abcdef"]
+    for other in others + [name] { try ByteFiles.write(Array("\(target)/\(other)".utf8), [1]) }
+    let raw = open("\(target)/\(others[0])", O_RDONLY | O_CLOEXEC)
+    #expect(flock(raw, LOCK_EX) == 0)
+    var choice = MirrorFilterOptions()
+    choice.include = ["/a"]
+    let filter = try MirrorFilter(choice, now: .now())
+    func copy() throws -> MirrorFigures {
+      try bench.sync(.local(source), .local(target)) {
+        $0.deletes = false
+        $0.filter = filter
+      }
+    }
+    #expect(try copy().deletedCount == 1)
+    #expect(access("\(target)/\(name)", F_OK) != 0)
+    #expect(access("\(target)/\(others[0])", F_OK) == 0)
+    close(raw)
+    #expect(try copy().deletedCount == 1)
+    #expect(access("\(target)/\(others[0])", F_OK) != 0)
+    #expect(access("\(target)/\(others[1])", F_OK) == 0)
   }
 
   @Test func linksTravelAsSmallFiles() throws {

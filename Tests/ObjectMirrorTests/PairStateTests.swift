@@ -21,7 +21,8 @@ import Testing
     return PairRecord(
       key: key,
       file: FileIdentity(
-        inode: .max - UInt64(number), sizeBytes: Int64(number), modified: time, changed: time),
+        device: 3, inode: .max - UInt64(number), sizeBytes: Int64(number), modified: time,
+        changed: time),
       object: ObjectIdentity(
         etag: "etag-\(number)", sizeBytes: Int64(number), storedSeconds: -1...Int64(number)),
       likeness: number.isMultiple(of: 2) ? [.times, .contents] : .contents)
@@ -151,7 +152,8 @@ import Testing
 
   @Test func aPairIsKnownByBothListings() {
     let modified = WallTime(seconds: 100, nanoseconds: 5)
-    let file = FileIdentity(inode: 1, sizeBytes: 3, modified: modified, changed: modified)
+    let file = FileIdentity(
+      device: 1, inode: 1, sizeBytes: 3, modified: modified, changed: modified)
     let record = PairRecord(
       key: [1], file: file, object: ObjectIdentity(etag: "e", sizeBytes: 3, storedSeconds: 10...12),
       likeness: .times)
@@ -175,6 +177,7 @@ import Testing
     #expect(!matches(at: nil))
     #expect(!matches("f"))
     #expect(!matches("e", 4))
+    #expect(!matches { $0.device = 2 })
     #expect(!matches { $0.inode = 2 })
     #expect(!matches { $0.sizeBytes = 4 })
     #expect(!matches { $0.modified.nanoseconds = 6 })

@@ -69,6 +69,8 @@ package struct RecordedRequest: Sendable {
   package let fault: HTTPFault
   /// What the client was sent; nil when it was sent no answer, or not yet.
   package internal(set) var status: Int?
+  /// How many requests had come when the client was sent the answer's head.
+  package internal(set) var answeredAfterCount: Int?
 
   /// The value of a header named in lower case.
   package subscript(_ name: String) -> String? { headers.first { $0.name == name }?.value }
@@ -144,7 +146,9 @@ final class FaultState: @unchecked Sendable {
 
   func answered(_ admission: Admission, status: Int) {
     lock.withLock {
-      if recordsRequests { current.requests[admission.number].status = status }
+      guard recordsRequests else { return }
+      current.requests[admission.number].status = status
+      current.requests[admission.number].answeredAfterCount = current.requestCount
     }
   }
 

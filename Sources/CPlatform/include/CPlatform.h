@@ -43,6 +43,8 @@ int drover_lsetxattr(const char *path, const char *name, const void *value, size
 int drover_lremovexattr(const char *path, const char *name);
 ssize_t drover_flistxattr(int fd, char *list, size_t size);
 ssize_t drover_fgetxattr(int fd, const char *name, void *value, size_t size);
+/* When a file was made (statx); 1 when the file system tells, else 0. */
+int drover_birth_time(int fd, int64_t *seconds, uint32_t *nanoseconds);
 int drover_fsetxattr(int fd, const char *name, const void *value, size_t size);
 int drover_fremovexattr(int fd, const char *name);
 

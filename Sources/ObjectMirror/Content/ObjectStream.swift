@@ -18,7 +18,10 @@ final class ObjectStream {
         _ = try store.calling { (client) throws(S3Error) in
           try client.getObject(
             store.bucket, key, range: offset > 0 ? offset..<Int64.max : nil, ifMatch: etag
-          ) { state.take($0) }
+          ) { bytes in
+            store.bandwidth?.receive(bytes.count)
+            return state.take(bytes)
+          }
         }
         state.end(nil)
       } catch {

@@ -50,7 +50,10 @@ final class SharedBytes: @unchecked Sendable {
     let key = try store.key(of: entry)
     let taken = Taken(Int(min(entry.sizeBytes, sizeBytesMax)))
     let head = try store.calling { (client) throws(S3Error) in
-      try client.getObject(store.bucket, key) { taken.take($0) }
+      try client.getObject(store.bucket, key) { bytes in
+        store.bandwidth?.receive(bytes.count)
+        return taken.take(bytes)
+      }
     }
     counter.add(taken.count)
     guard let head, !taken.isTooMuch, taken.count == taken.memory.count,

@@ -1,3 +1,4 @@
+import ObjectStorage
 import Platform
 import Synchronization
 
@@ -5,6 +6,8 @@ import Synchronization
 struct SourceFacts: Sendable {
   /// The file's time; nil when a store does not keep it.
   var modified: WallTime?
+  /// Of an object; nil for files.
+  var head: S3ObjectHead?
   /// Of a file; nil for objects.
   var file: FileIdentity?
   /// Of an object; nil for files.

@@ -61,6 +61,7 @@ extension SourceFacts {
   init(_ head: S3ObjectHead, of store: StoreSide) {
     let told = store.facts(head)
     self.init(
-      modified: told.modified, contentType: head.attributes.contentType, md5: told.md5)
+      modified: told.modified, head: head, contentType: head.attributes.contentType,
+      md5: told.md5)
   }
 }

@@ -28,6 +28,8 @@ package struct MirrorFilter: Sendable {
   var directoryRules: [Rule] = []
   var list: FileList?
   private(set) var markers = PathSet()
+  /// Names of the files that keep their directories out.
+  let markerNames: [String]
   private(set) var minSizeBytes: Int64?
   private(set) var maxSizeBytes: Int64?
   private(set) var modifiedAtOrAfter: WallTime?
@@ -47,6 +49,7 @@ package struct MirrorFilter: Sendable {
     if let latest = modifiedAtOrBefore, let earliest = modifiedAtOrAfter, latest < earliest {
       throw .emptySpan
     }
+    markerNames = options.excludeIfPresent
     for name in options.excludeIfPresent {
       Array(name.utf8).withUnsafeBufferPointer { _ = markers.insert($0) }
     }
@@ -64,6 +67,9 @@ package struct MirrorFilter: Sendable {
   /// Whether times of files decide.
   package var hasAges: Bool { modifiedAtOrAfter != nil || modifiedAtOrBefore != nil }
 
+  /// Whether sizes of files decide.
+  package var hasSizes: Bool { minSizeBytes != nil || maxSizeBytes != nil }
+
   /// Whether directories have to be looked at for files that keep them out.
   package var hasMarkers: Bool { markers.count > 0 }
 
@@ -80,6 +86,21 @@ package struct MirrorFilter: Sendable {
     if let minSizeBytes, file.sizeBytes < minSizeBytes { return false }
     if let maxSizeBytes, file.sizeBytes > maxSizeBytes { return false }
     return decide(path, isDirectory: false, fileRules)
+  }
+
+  /// Whether a file takes part, with a time that is asked for only when it decides.
+  func includes(
+    file path: UnsafeBufferPointer<UInt8>, sizeBytes: Int64, modified: () -> WallTime?
+  ) -> Bool {
+    guard hasAges, list == nil else {
+      let file = FilteredFile(sizeBytes: sizeBytes, modified: WallTime(seconds: 0))
+      return includes(file: path, file)
+    }
+    // Cheap facts first.
+    if let minSizeBytes, sizeBytes < minSizeBytes { return false }
+    if let maxSizeBytes, sizeBytes > maxSizeBytes { return false }
+    guard includes(filePath: path), let time = modified() else { return false }
+    return includes(file: path, FilteredFile(sizeBytes: sizeBytes, modified: time))
   }
 
   /// Whether a file takes part as far as its path alone decides.

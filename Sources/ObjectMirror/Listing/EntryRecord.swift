@@ -7,7 +7,7 @@ import Platform
 /// | 1 | kind: 0 file, 1 directory, 2 link; added: 4 with a time, 8 with inode and change |
 /// | 8 | size |
 /// | 8, 4 | seconds and nanoseconds of the time, when there is one |
-/// | 8, 8, 4 | inode, seconds and nanoseconds of the last change, of a file of a directory |
+/// | 8, 8, 8, 4 | of a file: device, inode, seconds and nanoseconds of the last change |
 /// | 4, n | path |
 /// | 4, n | key |
 /// | 4, n | ETag |
@@ -31,6 +31,7 @@ enum EntryRecord {
       append(UInt64(UInt32(bitPattern: modified.nanoseconds)), 4, to: &bytes)
     }
     if let file = entry.file {
+      append(file.device, 8, to: &bytes)
       append(file.inode, 8, to: &bytes)
       append(UInt64(bitPattern: file.changed.seconds), 8, to: &bytes)
       append(UInt64(UInt32(bitPattern: file.changed.nanoseconds)), 4, to: &bytes)
@@ -95,9 +96,11 @@ enum EntryRecord {
       }
       var file: FileIdentity?
       if mark & fileMark != 0 {
-        guard let inode = number(8), let changed = time(), let modified else { return nil }
+        guard let device = number(8), let inode = number(8), let changed = time(), let modified
+        else { return nil }
         file = FileIdentity(
-          inode: inode, sizeBytes: Int64(bitPattern: size), modified: modified, changed: changed)
+          device: device, inode: inode, sizeBytes: Int64(bitPattern: size), modified: modified,
+          changed: changed)
       }
       guard let path = text(), let key = text(), let etag = text() else { return nil }
       let kinds: [MirrorEntry.Kind] = [.file, .directory, .link]

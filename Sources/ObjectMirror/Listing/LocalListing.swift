@@ -7,13 +7,15 @@ package import Remotes
 package struct LocalListingOptions: Sendable {
   /// Which files and directories; nil for all.
   package var filter: MirrorFilter?
+  /// Elements of a path, at most; nil without a limit. Directories at the limit are not entered.
+  package var depthMax: Int?
   package var staysOnFileSystem = false
   /// Links are listed as small files.
   package var storesLinks = false
   package var skipsLinksSilently = false
   /// How names become keys, which decides about the order.
   package var encoding = NameEncoding.s3
-  /// Whether unfinished files of an earlier run are listed, as files to be deleted.
+  /// Whether unfinished files of an earlier run are listed, whatever the filter says.
   package var listsLeftovers = false
   /// Names of files that this run is writing.
   package var isOwn: @Sendable ([UInt8]) -> Bool = { _ in false }
@@ -71,7 +73,7 @@ package final class LocalListing {
   package func next() throws(MirrorError) -> MirrorEntry? {
     if !hasStarted {
       hasStarted = true
-      levels.append(try read(path: [], key: []))
+      if let level = try read(path: [], key: []) { levels.append(level) }
     }
     while let last = levels.indices.last {
       guard let item = levels[last].items.popLast() else {
@@ -82,7 +84,7 @@ package final class LocalListing {
       if !path.isEmpty { path.append(0x2f) }
       path += item.name
       let key = levels[last].key + item.key
-      if item.kind == .directory { enter(path, key) }
+      if item.kind == .directory, !enter(path, key) { continue }
       return MirrorEntry(
         item.kind, path: path, key: key, sizeBytes: item.sizeBytes, modified: item.modified,
         file: item.file)
@@ -104,15 +106,20 @@ package final class LocalListing {
       modified: found.modified)
   }
 
-  private func enter(_ path: [UInt8], _ key: [UInt8]) {
+  /// False for a directory that takes no part.
+  private func enter(_ path: [UInt8], _ key: [UInt8]) -> Bool {
+    if let depthMax = options.depthMax, levels.count >= depthMax { return true }
     do throws(MirrorError) {
-      levels.append(try read(path: path, key: key))
+      guard let level = try read(path: path, key: key) else { return false }
+      levels.append(level)
     } catch {
       remark(.failed(error))
     }
+    return true
   }
 
-  private func read(path: [UInt8], key: [UInt8]) throws(MirrorError) -> Level {
+  /// Nil when a file in it keeps it out.
+  private func read(path: [UInt8], key: [UInt8]) throws(MirrorError) -> Level? {
     let raw = root.openRaw(path, flags: O_RDONLY | O_DIRECTORY | O_NONBLOCK)
     guard raw >= 0 else { throw .local(.last("openat2"), path: path) }
     let descriptor = Descriptor(owning: raw)
@@ -138,6 +145,11 @@ package final class LocalListing {
           start: start, count: strlen(start.assumingMemoryBound(to: CChar.self)))
         offset += length
         guard RelativePath.isSafeName(name) else { continue }
+        if let filter = options.filter, filter.hasMarkers,
+          filter.isMarker(name.bindMemory(to: UInt8.self))
+        {
+          return nil
+        }
         filterPath.removeLast(filterPath.count - prefixCount)
         filterPath.append(contentsOf: name)
         guard let item = item(name, in: descriptor.raw, filterPath) else { continue }
@@ -165,12 +177,16 @@ package final class LocalListing {
     }
     guard let kind = kind(of: status, path) else { return nil }
     let bytes = [UInt8](name)
-    if kind == .file, TemporaryName.matches(name) {
-      guard options.listsLeftovers, !options.isOwn(bytes) else { return nil }
+    let isLeftover = kind == .file && TemporaryName.matches(name)
+    if isLeftover {
+      guard options.listsLeftovers, Leftover.matches(name), !options.isOwn(bytes) else {
+        return nil
+      }
     }
     let modified = WallTime(status.st_mtim)
     let size = kind == .directory ? 0 : Int64(status.st_size)
-    guard takesPart(path, kind, FilteredFile(sizeBytes: size, modified: modified)) else {
+    guard isLeftover || takesPart(path, kind, FilteredFile(sizeBytes: size, modified: modified))
+    else {
       return nil
     }
     var key: [UInt8] = []

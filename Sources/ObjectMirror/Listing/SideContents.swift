@@ -6,6 +6,10 @@ import Remotes
 package struct SideContents: Sendable {
   private let side: MirrorSide
   private let filter: MirrorFilter?
+  /// Elements of a path, at most; nil without a limit.
+  package var depthMax: Int?
+  /// Ages are those of objects, not of files.
+  package var usesServerTimes = false
   private let remark: @Sendable (ListingRemark) -> Void
 
   package init(
@@ -21,7 +25,8 @@ package struct SideContents: Sendable {
   /// - Throws: ``MirrorError/noSource(_:)`` for a bucket, or a prefix, that is not there.
   package func forEach(_ visit: (MirrorEntry) -> Bool) throws(MirrorError) {
     let options = SideListingOptions(
-      filter: filter, encoding: side.encoding ?? .local, storesLinks: false,
+      filter: filter, depthMax: depthMax, usesServerTimes: usesServerTimes,
+      encoding: side.encoding ?? .local, storesLinks: false,
       isDestination: false)
     let stream = side.entries(options, remark: remark)
     defer { stream.stop() }

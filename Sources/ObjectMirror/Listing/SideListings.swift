@@ -10,9 +10,14 @@ struct ListingPlan {
   /// The one file that takes part, by its name and by its key.
   private let onlyPath: [UInt8]?
   private let onlyKey: [UInt8]?
+  private let depthMax: Int?
+  private let usesServerTimes: Bool
 
   /// - Throws: `.unserved` when the destinations name the same file differently.
-  init(source: MirrorSide, destinations: [MirrorSide]) throws(MirrorError) {
+  init(
+    source: MirrorSide, destinations: [MirrorSide], _ options: MirrorOptions
+  ) throws(MirrorError) {
+    (depthMax, usesServerTimes) = (options.depthMax, options.usesServerTimes)
     let encodings = destinations.compactMap(\.encoding)
     if source.encoding == nil, let first = encodings.first,
       encodings.contains(where: { $0 != first })
@@ -38,7 +43,8 @@ struct ListingPlan {
 
   func options(filter: MirrorFilter?, isDestination: Bool) -> SideListingOptions {
     SideListingOptions(
-      filter: filter, encoding: encoding, storesLinks: storesLinks,
+      filter: filter, depthMax: depthMax, usesServerTimes: usesServerTimes, encoding: encoding,
+      storesLinks: storesLinks,
       isDestination: isDestination, onlyPath: onlyPath, onlyKey: onlyKey)
   }
 }

@@ -1,11 +1,18 @@
 package import ObjectStorage
-import Platform
+package import Platform
 package import Remotes
 
 /// What a listing of a bucket holds.
 package struct StoreListingOptions: Sendable {
-  /// Which objects; nil for all. Ages are those of the objects, not of the files.
+  /// Which objects; nil for all.
   package var filter: MirrorFilter?
+  /// Elements of a path, at most; nil without a limit.
+  package var depthMax: Int?
+  /// The time of an object's file, asked for when an age decides; nil when nobody knows. Without
+  /// it ages are those of the objects.
+  package var modified: (@Sendable (S3Entry) -> WallTime?)?
+  /// Whether an object is there, by its whole key; asked for files that keep directories out.
+  package var isThere: (@Sendable ([UInt8]) -> Bool)?
   /// Objects whose keys end in ``MirrorEntry/linkSuffix`` are links.
   package var storesLinks = false
 
@@ -32,6 +39,13 @@ package struct StoreListing {
     self.paths = paths
     self.options = options
     self.remark = remark
+    if isKeptOut([]) { excluded = [] }
+  }
+
+  /// Whether a file keeps a directory, named by its key, out.
+  private func isKeptOut(_ directory: [UInt8]) -> Bool {
+    guard let filter = options.filter, let isThere = options.isThere else { return false }
+    return filter.markerNames.contains { isThere(paths.prefix + directory + Array($0.utf8)) }
   }
 
   /// Takes the next object of the listing, and gives the entries that it makes to `emit`.
@@ -62,10 +76,14 @@ package struct StoreListing {
     _ object: S3Entry, _ key: [UInt8], _ path: [UInt8],
     to emit: (MirrorEntry) throws(Failure) -> Void
   ) throws(Failure) {
+    if let depthMax = options.depthMax, path.count(where: { $0 == 0x2f }) >= depthMax { return }
     if let filter = options.filter {
-      let file = FilteredFile(
-        sizeBytes: object.sizeBytes, modified: object.modified ?? WallTime(seconds: 0))
-      guard path.withUnsafeBufferPointer({ filter.includes(file: $0, file) }) else { return }
+      let isIncluded = path.withUnsafeBufferPointer { path in
+        filter.includes(file: path, sizeBytes: object.sizeBytes) {
+          options.modified.map { $0(object) } ?? object.modified
+        }
+      }
+      guard isIncluded else { return }
     }
     var (kind, path) = (MirrorEntry.Kind.file, path)
     if options.storesLinks, let link = StoreListing.link(path) { (kind, path) = (.link, link) }
@@ -100,8 +118,10 @@ package struct StoreListing {
       directory = Array(key[...slash])
       depth += 1
       let parent = StoreListing.prefix(of: path, elementCount: depth)
+      if let depthMax = options.depthMax, depth > depthMax { continue }
       if let filter = options.filter,
         !parent.withUnsafeBufferPointer({ filter.includes(directory: $0) })
+          || isKeptOut(directory)
       {
         excluded = directory
         return false

@@ -1,3 +1,4 @@
+import ObjectStorage
 import Platform
 import Remotes
 
@@ -53,6 +54,7 @@ package enum MirrorSide: Sendable {
     case .local(let side):
       var local = LocalListingOptions()
       local.filter = options.filter
+      local.depthMax = options.depthMax
       local.staysOnFileSystem = side.options.staysOnFileSystem
       local.storesLinks = side.options.storesLinks
       local.skipsLinksSilently = side.options.skipsLinksSilently || options.isDestination
@@ -64,6 +66,13 @@ package enum MirrorSide: Sendable {
     case .store(let side):
       var store = StoreListingOptions()
       store.filter = options.filter
+      store.depthMax = options.depthMax
+      if let filter = options.filter {
+        if filter.hasAges, !options.usesServerTimes {
+          store.modified = { side.modified(of: $0, remark) }
+        }
+        if filter.hasMarkers { store.isThere = { side.isThere($0, remark) } }
+      }
       store.storesLinks = options.storesLinks
       return EntryStream(
         client: side.client, bucket: side.bucket, paths: side.paths, options: store,
@@ -75,6 +84,9 @@ package enum MirrorSide: Sendable {
 /// What both listings of a run have in common.
 struct SideListingOptions {
   var filter: MirrorFilter?
+  var depthMax: Int?
+  /// Ages are those of objects, not of files.
+  var usesServerTimes = false
   var encoding: NameEncoding
   /// Whether a directory on either side stores links.
   var storesLinks: Bool
@@ -82,4 +94,30 @@ struct SideListingOptions {
   /// The one file that takes part, by its name and by its key.
   var onlyPath: [UInt8]?
   var onlyKey: [UInt8]?
+}
+
+extension StoreSide {
+  /// The time of an object's file, which costs a request; nil when the object is gone. A failure
+  /// is told, and the file takes no part.
+  fileprivate func modified(
+    of object: S3Entry, _ remark: (ListingRemark) -> Void
+  ) -> WallTime? {
+    guard let key = object.keyText else { return object.modified }
+    return head(key, remark).flatMap { facts($0).modified }
+  }
+
+  fileprivate func isThere(_ key: [UInt8], _ remark: (ListingRemark) -> Void) -> Bool {
+    guard let key = String(validating: key, as: UTF8.self) else { return false }
+    return head(key, remark) != nil
+  }
+
+  private func head(_ key: String, _ remark: (ListingRemark) -> Void) -> S3ObjectHead? {
+    do throws(MirrorError) {
+      return try calling { (client) throws(S3Error) in try client.headObject(bucket, key) }
+    } catch {
+      if case .store(let failure) = error, failure.isNotFound { return nil }
+      remark(.failed(error))
+      return nil
+    }
+  }
 }

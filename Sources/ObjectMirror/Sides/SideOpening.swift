@@ -30,6 +30,9 @@ package struct SideOpening: Sendable {
   package var variable: @Sendable (String) -> String? = { _ in nil }
   /// What is made in a directory can be read by nobody else.
   package var makesPrivately = false
+  /// Shared by all sides of a process; nil without a limit.
+  package var bandwidth: BandwidthLimit?
+  package var requests: RequestLimit?
   package var isCancelled: @Sendable () -> Bool = { false }
   package var observe: @Sendable (S3RetryNotice) -> Void = { _ in }
 
@@ -80,6 +83,8 @@ package struct SideOpening: Sendable {
       checkerCount + transferCount * options.transfer.partsInFlight + 1,
       SideOpening.connectionCountMax)
     settings.isCancelled = isCancelled
+    settings.bandwidth = bandwidth
+    settings.requests = requests
     settings.observe = observe
     settings.http.isCancelled = isCancelled
     settings.http.idleCountMax = settings.connectionsMax

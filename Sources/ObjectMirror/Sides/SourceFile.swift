@@ -8,7 +8,8 @@ final class SourceFile: SourceContent {
   let path: [UInt8]
   let sizeBytes: Int64
   let modified: WallTime
-  private let identity: FileIdentity
+  /// What it was when it was opened.
+  let identity: FileIdentity
   private let counter: ReadCounter?
 
   /// - Throws: ``MirrorError/notAFile(path:)``.
@@ -55,4 +56,9 @@ final class SourceFile: SourceContent {
   }
 
   func forAnotherReader() -> any SourceContent { self }
+
+  /// Mode, owner, times and attributes.
+  func metadata() throws(MirrorError) -> FileMetadata {
+    try FileMetadata(of: descriptor.raw, path)
+  }
 }

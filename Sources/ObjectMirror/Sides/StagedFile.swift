@@ -4,13 +4,14 @@ import ObjectStorage
 import Platform
 
 /// A file that is being written under a name of its own, and takes its place when it is whole.
+/// A ``Leftover`` when the process is killed; it is locked as long as it is written.
 /// Confined to one thread; gone when it is let go of before.
 final class StagedFile {
   private let side: LocalSide
   private let path: [UInt8]
   private let directory: SharedDescriptor
   private let name: [UInt8]
-  private let temporary: [UInt8]
+  private var temporary: [UInt8] = []
   private let descriptor: SharedDescriptor
   private var isStanding = true
   private(set) var sizeBytes: Int64 = 0
@@ -22,8 +23,18 @@ final class StagedFile {
     let (parent, name) = path.splitLast()
     self.name = name
     directory = try side.directory(parent, makes: true)
-    temporary = side.staging.next()
-    let folder = directory.raw
+    var file: (name: [UInt8], descriptor: SharedDescriptor)
+    repeat {
+      file = try StagedFile.create(in: directory.raw, side, path)
+      // Somebody may have taken it for a leftover before it was held.
+    } while !Leftover.hold(file.descriptor.raw)
+    (temporary, descriptor) = file
+  }
+
+  private static func create(
+    in folder: Int32, _ side: LocalSide, _ path: [UInt8]
+  ) throws(MirrorError) -> (name: [UInt8], descriptor: SharedDescriptor) {
+    let temporary = side.staging.next()
     let mode: mode_t = side.isPrivate ? 0o600 : 0o666
     let raw = temporary.withCString { name in
       retryingOnInterrupt {
@@ -31,7 +42,7 @@ final class StagedFile {
       }
     }
     guard raw >= 0 else { throw .local(.last("openat"), path: path) }
-    descriptor = SharedDescriptor(owning: raw)
+    return (temporary, SharedDescriptor(owning: raw))
   }
 
   deinit {
@@ -51,9 +62,12 @@ final class StagedFile {
   }
 
   /// Gives the file its time, and its place. A file that it replaces hands its mode and its owner
-  /// on, as far as that is allowed. Gives what the file is then.
+  /// on, as far as that is allowed; `metadata` counts more. Gives what the file is then, and the
+  /// names of what it could not be given.
   @discardableResult
-  func finish(modified: WallTime?) throws(MirrorError) -> FileIdentity {
+  func finish(
+    modified: WallTime?, metadata: FileMetadata? = nil
+  ) throws(MirrorError) -> (file: FileIdentity, missing: [String]) {
     var status = stat()
     let folder = directory.raw
     let isThere = name.withCString { fstatat(folder, $0, &status, AT_SYMLINK_NOFOLLOW) } == 0
@@ -64,18 +78,23 @@ final class StagedFile {
         throw .local(.last("fchmod"), path: path)
       }
     }
-    if let modified {
-      let result = FileIO.setTime(
-        descriptor.raw, seconds: modified.seconds, nanoseconds: UInt32(modified.nanoseconds))
-      guard result == 0 else { throw .local(.last("futimens"), path: path) }
-    }
+    let missing = try metadata?.apply(to: descriptor.raw, path) ?? []
+    if let modified { try setTimes(modified, accessed: metadata?.accessed) }
     let renamed = temporary.withCString { old in
       name.withCString { renameat(folder, old, folder, $0) }
     }
     guard renamed == 0 else { throw .local(.last("renameat"), path: path) }
     isStanding = false
     guard fstat(descriptor.raw, &status) == 0 else { throw .local(.last("fstat"), path: path) }
-    return FileIdentity(status)
+    return (FileIdentity(status), missing)
+  }
+
+  private func setTimes(_ modified: WallTime, accessed: WallTime?) throws(MirrorError) {
+    let result =
+      accessed.map { FileIO.setTimes(descriptor.raw, accessed: $0, modified: modified) }
+      ?? FileIO.setTime(
+        descriptor.raw, seconds: modified.seconds, nanoseconds: UInt32(modified.nanoseconds))
+    guard result == 0 else { throw .local(.last("futimens"), path: path) }
   }
 }
 

@@ -14,7 +14,9 @@ package struct StoreSideSettings: Sendable {
   package var attemptsMax = 10
   package var isCancelled: @Sendable () -> Bool = { false }
   package var observe: @Sendable (S3RetryNotice) -> Void = { _ in }
-  package var pace: (@Sendable (Int) -> Void)?
+  /// Of all transfers together.
+  package var bandwidth: BandwidthLimit?
+  package var requests: RequestLimit?
 
   package init() {}
 }
@@ -34,6 +36,7 @@ package final class StoreSide: Sendable {
   /// The key, below the prefix, of the one object that takes part; nil for all.
   let only: [UInt8]?
   private let bucketState: BucketState
+  let bandwidth: BandwidthLimit?
 
   /// - Throws: `.usage`, `.unserved`, `.store` for options that are wrong.
   package init(
@@ -50,6 +53,7 @@ package final class StoreSide: Sendable {
       throw .store(error)
     }
     self.options = options
+    bandwidth = settings.bandwidth
     bucket = place.bucket
     encoding = options.encoding
     paths = KeyPaths(path: place.path, encoding: options.encoding)
@@ -65,7 +69,7 @@ package final class StoreSide: Sendable {
     (client, bucket, options) = (side.client, side.bucket, side.options)
     (encoding, attributes, description) = (side.encoding, side.attributes, side.description)
     (self.paths, self.only, bucketState) = (paths, only, side.bucketState)
-    path = side.path
+    (path, bandwidth) = (side.path, side.bandwidth)
   }
 
   /// The side as one object and not as a prefix; nil when there is no such object. One request,
@@ -247,7 +251,8 @@ extension StoreSide {
     result.retry.attemptsMax = settings.attemptsMax
     result.isCancelled = settings.isCancelled
     result.observe = settings.observe
-    result.pace = settings.pace
+    if let bandwidth = settings.bandwidth { result.pace = { bandwidth.send($0) } }
+    if let requests = settings.requests { result.paceRequest = { requests.pass() } }
     return result
   }
 

@@ -2,15 +2,18 @@ import FileTree
 package import Platform
 
 /// What tells a file from what it was: any write to it changes one of these.
-package struct FileIdentity: Sendable, Equatable {
+package struct FileIdentity: Sendable, Hashable {
+  package var device: UInt64
   package var inode: UInt64
   package var sizeBytes: Int64
   package var modified: WallTime
-  /// Of the last change of content or attributes.
+  /// Of the last change of content or attributes, which nobody can set.
   package var changed: WallTime
 
-  package init(inode: UInt64, sizeBytes: Int64, modified: WallTime, changed: WallTime) {
-    self.inode = inode
+  package init(
+    device: UInt64, inode: UInt64, sizeBytes: Int64, modified: WallTime, changed: WallTime
+  ) {
+    (self.device, self.inode) = (device, inode)
     self.sizeBytes = sizeBytes
     self.modified = modified
     self.changed = changed
@@ -76,7 +79,7 @@ package struct PairRecord: Sendable, Equatable {
 /// How records stand in a file; all numbers are little-endian.
 ///
 /// ```
-/// u16 key length | key | u8 likeness | u64 inode | i64 size of the file
+/// u16 key length | key | u8 likeness | u64 device | u64 inode | i64 size of the file
 /// i64 modified, s | u32 ns | i64 changed, s | u32 ns | i64 size of the object
 /// i64 stored, first second | i64 stored, last second | u8 ETag length | ETag
 /// ```
@@ -85,7 +88,7 @@ enum PairCoding {
   static let etagByteCountMax = 128
   /// Of one record, its lengths included.
   static let byteCountMax = 2 + keyByteCountMax + fixedByteCount + 1 + etagByteCountMax
-  private static let fixedByteCount = 1 + 8 + 8 + 12 + 12 + 8 + 16
+  private static let fixedByteCount = 1 + 8 + 8 + 8 + 12 + 12 + 8 + 16
 
   /// False, with nothing appended, for a record that is too long.
   static func append(_ record: PairRecord, to bytes: inout [UInt8]) -> Bool {
@@ -94,6 +97,7 @@ enum PairCoding {
     put(UInt16(record.key.count), &bytes)
     bytes += record.key
     bytes.append(record.likeness.rawValue)
+    put(record.file.device, &bytes)
     put(record.file.inode, &bytes)
     put(record.file.sizeBytes, &bytes)
     put(record.file.modified, &bytes)
@@ -120,7 +124,7 @@ enum PairCoding {
     do throws(TreeError) {
       let key = Array(try reader.bytes(Int(try reader.u16())))
       let likeness = PairRecord.Likeness(rawValue: try reader.u8())
-      let inode = try reader.u64()
+      let (device, inode) = (try reader.u64(), try reader.u64())
       let sizeBytes = Int64(bitPattern: try reader.u64())
       let modified = try time(&reader)
       let changed = try time(&reader)
@@ -132,7 +136,7 @@ enum PairCoding {
       return PairRecord(
         key: key,
         file: FileIdentity(
-          inode: inode, sizeBytes: sizeBytes, modified: modified, changed: changed),
+          device: device, inode: inode, sizeBytes: sizeBytes, modified: modified, changed: changed),
         object: ObjectIdentity(
           etag: text, sizeBytes: objectSizeBytes, storedSeconds: first...last),
         likeness: likeness)

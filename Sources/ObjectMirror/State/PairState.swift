@@ -151,7 +151,7 @@ extension ObjectIdentity {
 extension FileIdentity {
   init(_ status: stat) {
     self.init(
-      inode: UInt64(status.st_ino), sizeBytes: Int64(status.st_size),
+      device: UInt64(status.st_dev), inode: UInt64(status.st_ino), sizeBytes: Int64(status.st_size),
       modified: WallTime(status.st_mtim), changed: WallTime(status.st_ctim))
   }
 }

@@ -12,6 +12,7 @@ extension Copier {
     let sink = DownloadSink(try StagedFile(local, entry.path), DigestRun())
     let head = try store.calling { (client) throws(S3Error) in
       try client.getObject(store.bucket, key) { (bytes) throws(HTTPError) in
+        store.bandwidth?.receive(bytes.count)
         try sink.take(bytes)
         return .goOn
       }
@@ -30,7 +31,12 @@ extension Copier {
     if let told = facts.md5, told != md5 {
       throw .damaged(path: entry.path, told: told, came: md5)
     }
-    let file = try sink.file.finish(modified: local.options.leavesTimesAlone ? nil : facts.modified)
+    let (file, missing) = try sink.file.finish(
+      modified: local.options.leavesTimesAlone ? nil : facts.modified,
+      metadata: metadata.map { _ in
+        FileMetadata(of: head, usualType: mediaTypes.type(ofName: entry.path))
+      })
+    metadata?.tell(missing, entry.path)
     var outcome = Outcome(sizeBytes: head.sizeBytes)
     if head.etag == entry.etag, let stored = entry.modified?.seconds,
       file.modified == facts.modified

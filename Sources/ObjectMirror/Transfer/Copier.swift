@@ -12,6 +12,10 @@ struct Copier: Sendable {
   let lane: Int
   /// Destinations that read the same source.
   let laneCount: Int
+  /// Where uploads in parts are noted; nil for nowhere.
+  var uploads: UploadJournal?
+  /// Keeps modes, owners, times and attributes; nil for times alone.
+  var metadata: MetadataKeeper?
 
   /// What a copy was.
   struct Outcome {
@@ -60,11 +64,16 @@ struct Copier: Sendable {
       throw error
     }
     defer { reader.close() }
-    let upload = Upload(store: store, key: key, reader: reader, laneCount: laneCount)
+    var upload = Upload(store: store, key: key, reader: reader, laneCount: laneCount)
+    if case .local(let local) = source { (upload.root, upload.journal) = (local.path, uploads) }
     let began = MonotonicTime.now()
-    let stored: S3Stored
+    let stored: S3Stored?
     do throws(MirrorError) {
-      stored = try upload.send(attributes(item.entry, store, reader.facts))
+      var attributes = attributes(item.entry, store, reader.facts)
+      if let metadata, let file = try sourceFile(of: reader) {
+        try metadata.describe(file, &attributes)
+      }
+      stored = try upload.send(attributes)
       try reader.checkUnchanged()
     } catch {
       // Why the source could not be read says more than that the request has failed.
@@ -72,12 +81,20 @@ struct Copier: Sendable {
     }
     var outcome = Outcome(sizeBytes: reader.sizeBytes)
     let seconds = MonotonicTime.now().seconds(since: began)
-    if let file = reader.facts.file,
+    if let file = reader.facts.file, let stored,
       let object = ObjectIdentity(stored, sizeBytes: reader.sizeBytes, elapsedSeconds: seconds)
     {
       outcome.pair = CopiedPair(file: file, object: object)
     }
     return outcome
+  }
+
+  /// The file behind a reader once more, for what else it has; nil for an object.
+  private func sourceFile(of reader: ContentReader) throws(MirrorError) -> SourceFile? {
+    guard case .local(let local) = source else { return nil }
+    let file = try local.open(reader.path)
+    guard file.identity == reader.facts.file else { throw .changed(path: reader.path) }
+    return file
   }
 
   private func uploadLink(
@@ -125,8 +142,22 @@ struct Copier: Sendable {
       let md5 = try reader.md5()
       guard told == md5 else { throw .damaged(path: item.entry.path, told: told, came: md5) }
     }
-    try staged.finish(modified: local.options.leavesTimesAlone ? nil : reader.facts.modified)
+    let kept = try metadata.flatMap { (_) throws(MirrorError) in
+      try sourceMetadata(of: reader, item.entry)
+    }
+    let (_, missing) = try staged.finish(
+      modified: local.options.leavesTimesAlone ? nil : reader.facts.modified, metadata: kept)
+    metadata?.tell(missing, item.entry.path)
     return Outcome(sizeBytes: reader.sizeBytes)
+  }
+
+  private func sourceMetadata(
+    of reader: ContentReader, _ entry: MirrorEntry
+  ) throws(MirrorError) -> FileMetadata? {
+    if let file = try sourceFile(of: reader) { return try file.metadata() }
+    return reader.facts.head.map {
+      FileMetadata(of: $0, usualType: mediaTypes.type(ofName: entry.path))
+    }
   }
 
   private func copyLink(

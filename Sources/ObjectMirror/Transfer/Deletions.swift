@@ -5,6 +5,7 @@ import Platform
 final class DeletionPlan {
   private let spool: PathSpool
   private(set) var fileCount: Int64 = 0
+  private(set) var sizeBytes: Int64 = 0
 
   init(directory: String) { spool = PathSpool(directory: directory) }
 
@@ -17,7 +18,10 @@ final class DeletionPlan {
     }
     record += entry.path
     record += entry.key
-    if !entry.isDirectory { fileCount += 1 }
+    if !entry.isDirectory {
+      fileCount += 1
+      sizeBytes += entry.sizeBytes
+    }
     try spool.append(record)
   }
 
@@ -41,6 +45,9 @@ extension DestinationLane {
     if let limit = options.deletionCountMax, plan.fileCount > limit {
       throw .tooManyDeletions(planned: plan.fileCount, limit: limit)
     }
+    if let limit = options.deletionSizeBytesMax, plan.sizeBytes > limit {
+      throw .tooLargeDeletions(planned: plan.sizeBytes, limit: limit)
+    }
     switch destination {
     case .local(let local): try delete(plan, local)
     case .store(let store): try delete(plan, store)
@@ -51,12 +58,11 @@ extension DestinationLane {
     while let entry = try plan.next() {
       if isCancelled() { throw .cancelled }
       pace.progress()
+      guard entry.isDirectory else {
+        delete(entry, local)
+        continue
+      }
       do throws(MirrorError) {
-        guard entry.isDirectory else {
-          if !options.isDryRun { try local.remove(entry.path) }
-          deleted(entry)
-          continue
-        }
         var isRemoved = true
         if !options.isDryRun { isRemoved = try local.removeDirectory(entry.path) }
         guard isRemoved else { continue }
@@ -65,6 +71,21 @@ extension DestinationLane {
       } catch {
         failed(entry.path, error)
       }
+    }
+  }
+
+  func delete(_ entry: MirrorEntry, _ local: LocalSide) {
+    do throws(MirrorError) {
+      if !options.isDryRun {
+        if let backup = options.backup {
+          try backup.keep(entry, of: destination)
+        } else {
+          try local.remove(entry.path)
+        }
+      }
+      deleted(entry)
+    } catch {
+      failed(entry.path, error)
     }
   }
 
@@ -87,8 +108,9 @@ extension DestinationLane {
     if !batch.isEmpty { try delete(batch, store) }
   }
 
-  private func delete(_ batch: [MirrorEntry], _ store: StoreSide) throws(MirrorError) {
+  func delete(_ batch: [MirrorEntry], _ store: StoreSide) throws(MirrorError) {
     guard !options.isDryRun else { return batch.forEach(deleted) }
+    if let backup = options.backup { return keep(batch, backup) }
     var keys: [String] = []
     for entry in batch { keys.append(try store.key(of: entry)) }
     let failures = try store.calling { (client) throws(S3Error) in
@@ -101,6 +123,16 @@ extension DestinationLane {
         failed(entry.path, .store(error))
       } else {
         deleted(entry)
+      }
+    }
+  }
+  private func keep(_ batch: [MirrorEntry], _ backup: BackupPlace) {
+    for entry in batch {
+      do throws(MirrorError) {
+        try backup.keep(entry, of: destination)
+        deleted(entry)
+      } catch {
+        failed(entry.path, error)
       }
     }
   }

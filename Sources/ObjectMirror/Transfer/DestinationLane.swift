@@ -31,9 +31,10 @@ final class DestinationLane: @unchecked Sendable {
   let observe: @Sendable (MirrorEvent) -> Void
   let statistics = MirrorStatistics()
   let pace: LanePace
-  private let source: MirrorSide
+  let source: MirrorSide
+  let begun: WallTime
+  let plan: ListingPlan
   private let index: Int
-  private let plan: ListingPlan
   private let queue: EntryQueue
   private let share: SourceShare
   private let isRunCancelled: @Sendable () -> Bool
@@ -59,6 +60,7 @@ final class DestinationLane: @unchecked Sendable {
     self.queue = queue
     self.share = share
     source = run.source
+    begun = run.begun
     destination = run.destinations[index]
     options = run.options
     isRunCancelled = run.isCancelled
@@ -70,7 +72,8 @@ final class DestinationLane: @unchecked Sendable {
       usesServerTimes: options.usesServerTimes, share: share, lane: index)
     copier = Copier(
       source: source, destination: destination, mediaTypes: run.mediaTypes, share: share,
-      lane: index, laneCount: run.destinations.count)
+      lane: index, laneCount: run.destinations.count, uploads: options.uploads,
+      metadata: options.metadata)
     state = PairState(from: source, to: destination, options)
   }
 
@@ -93,6 +96,7 @@ final class DestinationLane: @unchecked Sendable {
   }
 
   private func mirror() throws(MirrorError) {
+    if options.deletes, options.deletesFirst { try deleteFirst() }
     let deletions = DeletionPlan(directory: options.temporaryDirectory)
     let checkers = workers(options.checkerCount, "mirror-check") { self.checkPairs() }
     let transfers = workers(options.transferCount, "mirror-copy") { self.copyFiles() }
@@ -105,7 +109,10 @@ final class DestinationLane: @unchecked Sendable {
     let sourceFileCount = try outcome.get()
     if let ended { throw ended }
     if isRunCancelled() { throw .cancelled }
-    if options.deletes { try delete(deletions, sourceFileCount: sourceFileCount) }
+    if options.deletes, !options.deletesFirst {
+      try delete(deletions, sourceFileCount: sourceFileCount)
+    }
+    sweepUploads()
     if case .local(let local) = destination, !options.isDryRun { try local.synchronize() }
     state?.finish()
   }
@@ -186,14 +193,29 @@ final class DestinationLane: @unchecked Sendable {
         return entry
       },
       order: { MirrorEntry.order($0.entry, $1) })
+    let prompt = PromptDeletions(self)
+    let renames = RenameTracking(self)
     while let place = try join.next() {
       if isCancelled() { throw .cancelled }
       switch place {
-      case .left(let item): try take(item)
+      case .left(let item):
+        if !renames.takeSource(item) { try take(item) }
       case .both(let item, let entry): try take(item, entry)
       case .right(let entry):
-        if options.deletes { try deletions.add(entry) }
+        if removeLeftover(entry) || renames.takeExtra(entry) { continue }
+        guard options.deletes, !options.deletesFirst else { continue }
+        // A source that holds nothing deletes nothing before that is known.
+        if sourceFileCount > 0, try prompt.take(entry) { continue }
+        try deletions.add(entry)
       }
+    }
+    try prompt.finish()
+    try renames.finish { (item) throws(MirrorError) in
+      try take(item)
+    } moved: { item in
+      share.skip(item.number, lane: index)
+    } delete: { (entry) throws(MirrorError) in
+      try deletions.add(entry)
     }
     return sourceFileCount
   }
@@ -290,6 +312,16 @@ final class DestinationLane: @unchecked Sendable {
 
   // MARK: Copying
 
+  /// Moves what would be overwritten out of the way, where that is asked for.
+  private func keep(_ entry: MirrorEntry, _ number: Int64) throws(MirrorError) {
+    do throws(MirrorError) {
+      try options.backup?.keep(entry, of: destination)
+    } catch {
+      share.skip(number, lane: index)
+      throw error
+    }
+  }
+
   private func copyFiles() {
     // A channel that was closed or has failed gives nothing more.
     while let job = try? jobs.receive() {
@@ -307,7 +339,10 @@ final class DestinationLane: @unchecked Sendable {
   private func copy(_ job: Job) throws(MirrorError) {
     let entry = job.item.entry
     var outcome = Copier.Outcome(sizeBytes: entry.sizeBytes)
-    if !options.isDryRun { outcome = try copier.copy(job.item) }
+    if !options.isDryRun {
+      if !job.isNew { try keep(entry, job.item.number) }
+      outcome = try copier.copy(job.item)
+    }
     state?.copied(job.place, entry, outcome.pair)
     let (sizeBytes, isServerSide) = (outcome.sizeBytes, outcome.isServerSide)
     statistics.change { figures in

@@ -86,7 +86,7 @@ package final class MirrorCheck: @unchecked Sendable {
   }
 
   private func join() throws(MirrorError) {
-    let plan = try ListingPlan(source: source, destinations: [destination])
+    let plan = try ListingPlan(source: source, destinations: [destination], options)
     let left = SourceListing(source, plan, filter: options.filter) { remark in
       if case .failed(let error) = remark { self.add(.failed(path: [], error)) }
     }

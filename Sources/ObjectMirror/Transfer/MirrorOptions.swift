@@ -4,10 +4,19 @@ package import Platform
 package struct MirrorOptions: Sendable {
   package var comparison = ComparisonOptions()
   package var filter: MirrorFilter?
+  /// Elements of a path, at most; nil without a limit.
+  package var depthMax: Int?
   /// What the source does not have is deleted (`sync`).
   package var deletes = false
   package var deletesExcluded = false
+  package var deletionMode = DeletionMode.after
+  /// Where what is overwritten or deleted goes; nil for nowhere.
+  package var backup: BackupPlace?
+  /// Moves files at the destination that have other names at the source. They are looked for when
+  /// all else is known, so deletions come last then.
+  package var tracksRenames = false
   package var deletionCountMax: Int64?
+  package var deletionSizeBytesMax: Int64?
   package var allowsEmptySource = false
   /// Deletes although something failed.
   package var ignoresErrors = false
@@ -17,6 +26,10 @@ package struct MirrorOptions: Sendable {
   package var isDryRun = false
   package var transferCount = 4
   package var checkerCount = 8
+  /// Keeps modes, owners, times and attributes; nil for times alone.
+  package var metadata: MetadataKeeper?
+  /// Where uploads in parts are noted, so that a later run takes them up; nil for nowhere.
+  package var uploads: UploadJournal?
   /// Where what does not fit into memory is kept.
   package var temporaryDirectory = "/tmp"
   /// Where each destination keeps what it has found alike, so that the next run asks for no object
@@ -25,6 +38,18 @@ package struct MirrorOptions: Sendable {
   package var sharing = SharingOptions()
 
   package init() {}
+
+  var deletesFirst: Bool { deletionMode == .before && !tracksRenames }
+}
+
+/// When a run deletes what the source does not have.
+package enum DeletionMode: Sendable {
+  /// When all else went well.
+  case after
+  /// In a pass of its own, before anything is copied.
+  case before
+  /// As it is found; what is found after a failure stays.
+  case during
 }
 
 /// What a run has done to one path, or would do.
@@ -32,6 +57,7 @@ package enum MirrorEvent: Sendable {
   case copied(path: [UInt8], sizeBytes: Int64, isNew: Bool)
   case timeSet(path: [UInt8])
   case deleted(path: [UInt8])
+  case renamed(from: [UInt8], to: [UInt8])
   case directoryMade(path: [UInt8])
   case directoryRemoved(path: [UInt8])
   case unchanged(path: [UInt8])
@@ -102,6 +128,7 @@ package struct MirrorFigures: Sendable, Equatable {
   package var transferTotalBytes: Int64 = 0
   package var deletedCount: Int64 = 0
   package var directoriesRemovedCount: Int64 = 0
+  package var renamedCount: Int64 = 0
   package var serverCopyCount: Int64 = 0
   package var serverCopyBytes: Int64 = 0
   package var timeSetCount: Int64 = 0

@@ -18,6 +18,7 @@ package final class MirrorRun: @unchecked Sendable {
   let mediaTypes: MediaTypes
   let observe: @Sendable (Int?, MirrorEvent) -> Void
   let isCancelled: @Sendable () -> Bool
+  let begun = WallTime.now()
   private let lock = Lock()
   // Guarded by `lock`.
   private var lanes: [DestinationLane] = []
@@ -47,7 +48,7 @@ package final class MirrorRun: @unchecked Sendable {
   ///   a cancellation. Nothing is deleted then.
   package func run() throws(MirrorError) -> MirrorOutcome {
     try checkSides()
-    let plan = try ListingPlan(source: source, destinations: destinations)
+    let plan = try ListingPlan(source: source, destinations: destinations, options)
     let broadcast = EntryBroadcast(destinations.count, directory: options.temporaryDirectory)
     let share = SourceShare(
       source, laneCount: destinations.count, hashes: wantsDigests, options.sharing)
@@ -116,11 +117,8 @@ package final class MirrorRun: @unchecked Sendable {
         throw .overlap(side.description, other.description)
       }
     }
-    guard let filter = options.filter, filter.hasAges else { return }
-    // A listing does not tell the times of files.
-    if case .store = source { throw .unserved("ages are not served for files in a store") }
-    for case .store in destinations where options.deletes {
-      throw .unserved("ages are not served for a store in which files are deleted")
+    for destination in destinations {
+      try options.backup?.check(source, destination, isFiltered: options.filter != nil)
     }
   }
 }

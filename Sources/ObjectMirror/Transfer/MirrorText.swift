@@ -55,6 +55,9 @@ package enum MirrorText {
         "Deleted:       \(right(String(figures.deletedCount))) (files),"
           + " \(figures.directoriesRemovedCount) (dirs)")
     }
+    if figures.renamedCount > 0 {
+      lines.append("Renamed:       \(right(String(figures.renamedCount)))")
+    }
     if figures.transferTotal > 0 {
       lines.append(
         "Transferred:   \(right(String(figures.transferredCount))) / \(figures.transferTotal),"

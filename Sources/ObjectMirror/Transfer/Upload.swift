@@ -22,8 +22,12 @@ struct Upload {
   let reader: ContentReader
   /// Destinations that share the memory for parts.
   let laneCount: Int
+  /// Of a file: where its path stands, and where uploads in parts are noted.
+  var root = ""
+  var journal: UploadJournal?
 
-  func send(_ attributes: S3Attributes) throws(MirrorError) -> S3Stored {
+  /// Gives what the store has told of the object; nil when an earlier run has stored it already.
+  func send(_ attributes: S3Attributes) throws(MirrorError) -> S3Stored? {
     if isInParts { return try sendParts(attributes) }
     if let md5 = reader.bytes?.md5 ?? reader.facts.md5 {
       return try put(attributes, md5: md5)
@@ -80,8 +84,15 @@ struct Upload {
     return nil
   }
 
-  private func sendParts(_ attributes: S3Attributes) throws(MirrorError) -> S3Stored {
+  private func sendParts(_ attributes: S3Attributes) throws(MirrorError) -> S3Stored? {
     let transfer = store.options.transfer
+    let inFlight = (transfer.partsInFlight + laneCount - 1) / laneCount
+    if let identity = reader.facts.file {
+      return try ResumableUpload(
+        store: store, key: key, file: reader, identity: identity, root: root,
+        attributes: attributes, journal: journal, concurrency: inFlight
+      ).send()
+    }
     var attributes = attributes
     if transfer.storesWholeMD5 {
       let md5 =
@@ -89,7 +100,6 @@ struct Upload {
       try reader.checkUnchanged()
       attributes.metadata.append(("md5chksum", Base64.text(of: md5)))
     }
-    let inFlight = (transfer.partsInFlight + laneCount - 1) / laneCount
     let stored = try store.calling { (client) throws(S3Error) in
       try S3Upload.store(
         client, store.bucket, key, ObjectBody(reader), attributes,

@@ -13,6 +13,8 @@ struct S3Call {
   var receiver: HTTPReceiver = .collect(byteCountMax: 16 << 20)
   /// For what the service works on for long without a word.
   var idleSeconds: Double?
+  /// For what does something else when it is done twice: each attempt is one request.
+  var isSentOnce = false
 
   init(_ method: HTTPMethod, _ bucket: String, _ key: String? = nil) {
     self.method = method

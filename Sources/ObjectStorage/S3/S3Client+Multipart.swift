@@ -39,6 +39,14 @@ extension S3Client {
   package func createUpload(
     _ bucket: String, _ key: String, _ attributes: S3Attributes = S3Attributes()
   ) throws(S3Error) -> String {
+    try beginUpload(bucket, key, attributes).id
+  }
+
+  /// As ``createUpload(_:_:_:)``, and tells whether the service may hold another upload that an
+  /// attempt has begun whose answer was lost.
+  package func beginUpload(
+    _ bucket: String, _ key: String, _ attributes: S3Attributes
+  ) throws(S3Error) -> (id: String, isDoubtful: Bool) {
     let subject = S3Client.subject(bucket, key)
     if let problem = attributes.problem { throw .usage(subject: subject, problem: problem) }
     return try send(.createUpload, subject) { (_) throws(S3Error) in
@@ -49,14 +57,15 @@ extension S3Client {
         call.add("x-amz-checksum-algorithm", algorithm.rawValue.uppercased())
       }
       call.body = S3Body([])
+      call.isSentOnce = true
       return call
-    } read: { (response, _) throws(S3Error) in
+    } read: { (response, tries) throws(S3Error) in
       let texts = try document(of: response, .createUpload, subject)
       guard let id = texts["UploadId"], !id.isEmpty else {
         throw .answer(
           operation: .createUpload, subject: subject, problem: "the answer names no upload")
       }
-      return id
+      return (id, tries.isInDoubt)
     }
   }
 
@@ -125,6 +134,7 @@ extension S3Client {
         call.body = body
         if let field = condition.field { call.fields.append(field) }
         call.idleSeconds = S3Client.longIdleSeconds
+        call.isSentOnce = true
         return call
       } read: { (response, _) throws(S3Error) in
         let texts = try document(of: response, .completeUpload, subject)

@@ -1,6 +1,6 @@
 import Cryptography
 package import HTTPClient
-import Platform
+package import Platform
 import Synchronization
 
 /// Calls of the S3 service, from any thread. Each is signed, and made again as ``S3Rules`` says.
@@ -45,7 +45,7 @@ package final class S3Client: @unchecked Sendable {
   func fallBackToFirstListing() { lock.withLock { listsFirst = true } }
 
   /// The wall time by the server's clock, as far as it is known.
-  func now() -> WallTime {
+  package func now() -> WallTime {
     var time = options.clock.wallTime()
     time.seconds += lock.withLock { clockOffsetSeconds }
     return time
@@ -106,6 +106,7 @@ package final class S3Client: @unchecked Sendable {
     if options.isCancelled() { throw .cancelled }
     let request = try signed(call)
     gate.enter()
+    options.paceRequest?()
     let result = Result { () throws(HTTPError) in try http.perform(request, call.receiver) }
     gate.leave()
     switch result {
@@ -244,6 +245,7 @@ package final class S3Client: @unchecked Sendable {
       call.method, "\(scheme)://\(host)\(path)" + (query.isEmpty ? "" : "?\(query)"),
       fields: fields)
     request.body = call.body?.content
+    request.isSentOnce = call.isSentOnce
     request.pace = call.body == nil ? nil : options.pace
     if let idleSeconds = call.idleSeconds {
       request.timeouts = HTTPTimeouts(idleSeconds: idleSeconds)

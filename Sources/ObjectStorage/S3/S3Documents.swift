@@ -5,7 +5,8 @@ import Platform
 final class XMLTexts: XMLVisitor {
   private(set) var root = ""
   private(set) var texts: [(path: String, text: String)] = []
-  private static let countMax = 10_000
+  /// A page of 1000 unfinished uploads has up to twelve texts for each.
+  private static let countMax = 20_000
 
   func begin(_ path: [String]) {
     if path.count == 1 { root = path[0] }

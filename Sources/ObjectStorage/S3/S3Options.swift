@@ -48,6 +48,8 @@ package struct S3Options: Sendable {
   package var isCancelled: @Sendable () -> Bool = { false }
   /// Called with body bytes before they go out; may block, to hold a rate.
   package var pace: (@Sendable (Int) -> Void)?
+  /// Called before each request; may block, to hold a rate.
+  package var paceRequest: (@Sendable () -> Void)?
   /// Told, on the caller's thread, of every failure that another attempt follows.
   package var observe: @Sendable (S3RetryNotice) -> Void = { _ in }
 
@@ -125,7 +127,7 @@ package struct S3Attributes: Sendable, Equatable {
   }
 
   /// The header fields of a request that stores.
-  var fields: [HTTPField] {
+  package var fields: [HTTPField] {
     var fields = plainFields
     switch encryption {
     case .managed: fields.append(HTTPField("x-amz-server-side-encryption", "AES256"))
