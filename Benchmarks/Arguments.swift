@@ -49,7 +49,7 @@ enum Arguments {
     drover-benchmarks mirror [--work DIR] [--rounds N] [--drover FILE] [--rclone FILE]
                              [--seed N] [--steps STEP,…]
       drover mirror and rclone side by side, each against an `rclone serve s3` of its own. Needs
-      about 12 GB below DIR, and a quiet machine.
+      about 30 GB below DIR, and a quiet machine.
       Steps (default: all): \(MirrorStep.allCases.map(\.rawValue).joined(separator: " "))
 
     One JSON line per run on standard output and in DIR/results.jsonl; then the medians.

@@ -9,6 +9,8 @@ final class MirrorBenchmark {
   private let log: ResultLog
   private let peers: [MirrorPeer]
   private var usages: [MirrorStep: [String: [CommandUsage]]] = [:]
+  /// Trees of this run. They stay to its end, so that none is made where one has just been deleted.
+  private var made: [String] = []
 
   init(_ options: MirrorArguments, log: ResultLog) throws {
     self.options = options
@@ -25,6 +27,12 @@ final class MirrorBenchmark {
 
   /// Runs every round and reports; each store is compared with its source.
   func run() throws {
+    defer {
+      for path in made {
+        // What is left over is below the work directory, which the user knows.
+        try? runCommand(["rm", "-rf", path])
+      }
+    }
     for data in MirrorData.allCases where options.steps.contains(where: { $0.data == data }) {
       try data.prepare(in: options.work)
     }
@@ -36,18 +44,20 @@ final class MirrorBenchmark {
 
   /// All steps of one program against a store of its own.
   private func run(_ round: Int, _ peer: MirrorPeer) throws {
-    let stored = "\(peer.folder)/stored"
+    let stored = fresh("\(peer.folder)/stored")
     let buckets = Set(options.steps.flatMap(\.buckets)).sorted()
     let server = try MirrorServer(
       rclone: options.rclone, folder: stored, buckets: buckets, port: MirrorBenchmark.port)
     defer { server.stop() }
-    try copyTree()
+    let tree = fresh("\(options.work)/mirror-changed")
+    try copySmall(to: tree)
     for step in options.steps {
       if step == .change {
         var mutation = TreeMutation(seed: options.seed &+ UInt64(round))
-        try mutation.apply(to: changedTree)
+        try mutation.apply(to: tree)
       }
-      let usage = try measure(step, peer, server)
+      let source = step.data == .small ? tree : step.data.path(in: options.work)
+      let usage = try measure(step, peer, server, source, stored)
       usages[step, default: [:]][peer.name, default: []].append(usage)
       var line: JSONObject = [
         "benchmark": .string("mirror"), "step": .string(step.rawValue),
@@ -56,20 +66,24 @@ final class MirrorBenchmark {
       for member in usage.json.members { line[member.name] = member.value }
       try log.append(line)
     }
-    try runCommand(["rm", "-rf", stored, "\(peer.folder)/pulled"])
+  }
+
+  private func fresh(_ path: String) -> String {
+    let name = "\(path).\(made.count)"
+    made.append(name)
+    return name
   }
 
   private func measure(
-    _ step: MirrorStep, _ peer: MirrorPeer, _ server: MirrorServer
+    _ step: MirrorStep, _ peer: MirrorPeer, _ server: MirrorServer, _ source: String,
+    _ stored: String
   ) throws -> CommandUsage {
-    let source = source(of: step)
     let name = step.data.rawValue
     try Dataset.warm(source)
     // Earlier work must not be written out at this run's expense.
     try runCommand(["sync"])
     if step == .pull {
-      let target = "\(peer.folder)/pulled"
-      try runCommand(["rm", "-rf", target])
+      let target = fresh("\(peer.folder)/pulled")
       let usage = try peer.sync(
         "\(MirrorPeer.remote):one/\(name)", [target], endpoint: server.endpoint)
       try compare(source, target, peer)
@@ -78,7 +92,7 @@ final class MirrorBenchmark {
     let destinations = step.buckets.map { "\(MirrorPeer.remote):\($0)/\(name)" }
     let usage = try peer.sync(source, destinations, endpoint: server.endpoint)
     for bucket in step.buckets {
-      try compare(source, "\(peer.folder)/stored/\(bucket)/\(name)", peer)
+      try compare(source, "\(stored)/\(bucket)/\(name)", peer)
     }
     return usage
   }
@@ -92,19 +106,10 @@ final class MirrorBenchmark {
     }
   }
 
-  // MARK: The small files, of which some change
-
-  private var changedTree: String { "\(options.work)/mirror-changed" }
-
-  private func source(of step: MirrorStep) -> String {
-    step.data == .small ? changedTree : step.data.path(in: options.work)
-  }
-
   /// Every program meets the same files, and the same changes of a round.
-  private func copyTree() throws {
+  private func copySmall(to tree: String) throws {
     guard options.steps.contains(where: { $0.data == .small }) else { return }
-    try runCommand(["rm", "-rf", changedTree])
-    try runCommand(["cp", "-a", MirrorData.small.path(in: options.work), changedTree])
+    try runCommand(["cp", "-a", MirrorData.small.path(in: options.work), tree])
   }
 
   // MARK: Report

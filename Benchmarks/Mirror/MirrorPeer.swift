@@ -49,7 +49,8 @@ struct MirrorPeer {
   private func environment(_ endpoint: String) -> [String] {
     let prefix = "RCLONE_CONFIG_\(MirrorPeer.remote.uppercased())_"
     return [
-      "-u", "AWS_CA_BUNDLE", "RCLONE_CONFIG=/dev/null", "\(prefix)TYPE=s3",
+      "-u", "AWS_CA_BUNDLE", "DROVER_STATE_DIR=\(folder)/state", "RCLONE_CONFIG=/dev/null",
+      "\(prefix)TYPE=s3",
       "\(prefix)PROVIDER=Other", "\(prefix)ACCESS_KEY_ID=\(MirrorServer.accessKey)",
       "\(prefix)SECRET_ACCESS_KEY=\(MirrorServer.secretKey)", "\(prefix)ENDPOINT=\(endpoint)",
       "\(prefix)FORCE_PATH_STYLE=true",
