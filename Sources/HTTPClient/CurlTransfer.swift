@@ -5,7 +5,7 @@ import Platform
 /// One request under way: what libcurl's callbacks need and what they leave. Used by the thread
 /// that performs the request.
 @safe final class CurlTransfer {
-  let server: String
+  private let url: String
   private let method: HTTPMethod
   private let limits: HTTPLimits
   private let receiver: HTTPReceiver
@@ -27,7 +27,7 @@ import Platform
   init(
     _ request: HTTPRequest, _ options: HTTPOptions, _ receiver: HTTPReceiver
   ) {
-    server = request.server
+    url = request.url
     method = request.method
     limits = options.limits
     self.receiver = receiver
@@ -35,6 +35,8 @@ import Platform
     pace = request.pace
     cursor = request.body.map(HTTPBodyCursor.init)
   }
+
+  var server: String { HTTPRequest.server(of: url) }
 
   // MARK: Sending
 
@@ -68,7 +70,7 @@ import Platform
     while let last = unsafe text.last, last == 0x0a || last == 0x0d {
       unsafe text = unsafe text.dropLast()
     }
-    if unsafe text.starts(with: Array("HTTP/".utf8)) { return unsafe begin(text) }
+    if unsafe text.starts(with: "HTTP/".utf8) { return unsafe begin(text) }
     // Fields behind a body in chunks say nothing that is needed here.
     guard !isHeadWhole else { return true }
     guard unsafe !text.isEmpty else { return endHead() }

@@ -33,6 +33,12 @@
     self.sizeBytes = sizeBytes
   }
 
+  /// The whole content, when it lies in one piece of memory; valid as long as the body is held.
+  var memory: UnsafeRawBufferPointer? {
+    guard case .memory(let pieces, _) = content, unsafe pieces.count == 1 else { return nil }
+    return unsafe pieces[0]
+  }
+
   /// Hands out the whole content in order, in pieces that are valid during the call only, for
   /// digests over it.
   /// - Throws: what reading throws; ``HTTPError/bodyEnded(read:expected:)``.

@@ -8,8 +8,13 @@ import Platform
 /// likely to be still open. Libcurl itself sends a request again on a fresh connection when a kept
 /// one turns out to be closed before any answer.
 @safe package final class HTTPClient: @unchecked Sendable {
-  /// Buffers of libcurl in each direction.
+  /// Buffers of libcurl in each direction, where a body of some size passes. They are made for each
+  /// request.
   private static let bufferSizeBytes = 256 << 10
+  /// For headers and short answers; the least that libcurl takes for what goes out.
+  private static let bufferSizeBytesMin = 16 << 10
+  /// Libcurl sends a body that lies in memory with its header when it is shorter, 64 KiB.
+  private static let postByteCountMax = 32 << 10
   /// How long a server may take to give its leave for a body.
   private static let continueMilliseconds = 1000
 
@@ -43,7 +48,7 @@ import Platform
     if options.isCancelled() { throw .cancelled }
     let handle = try takeHandle()
     let transfer = CurlTransfer(request, options, receiver)
-    let asksLeave = try prepare(handle, request)
+    let asksLeave = try prepare(handle, request, receiver)
     let installed = transfer.install(in: handle)
     guard installed == CURLE_OK else {
       throw .library(call: "curl_easy_setopt", reason: CurlHandle.text(of: installed))
@@ -92,7 +97,9 @@ import Platform
   // MARK: Settings
 
   /// Sets a handle up; gives whether the request waits for the server's leave.
-  private func prepare(_ handle: CurlHandle, _ request: HTTPRequest) throws(HTTPError) -> Bool {
+  private func prepare(
+    _ handle: CurlHandle, _ request: HTTPRequest, _ receiver: HTTPReceiver
+  ) throws(HTTPError) -> Bool {
     handle.reset()
     handle.set(CURLOPT_NOSIGNAL, true)
     handle.set(CURLOPT_NOPROGRESS, false)
@@ -101,8 +108,7 @@ import Platform
     handle.set(CURLOPT_PATH_AS_IS, true)
     handle.set(CURLOPT_TCP_KEEPALIVE, true)
     handle.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, true)
-    handle.set(CURLOPT_BUFFERSIZE, HTTPClient.bufferSizeBytes)
-    handle.set(CURLOPT_UPLOAD_BUFFERSIZE, HTTPClient.bufferSizeBytes)
+    prepareBuffers(handle, request, receiver)
     try handle.set(CURLOPT_PROTOCOLS_STR, text: "http,https")
     try handle.set(CURLOPT_USERAGENT, text: options.userAgent)
     try handle.set(CURLOPT_URL, text: request.url)
@@ -110,6 +116,21 @@ import Platform
     prepareTimeouts(handle, request.timeouts ?? options.timeouts)
     try prepareWay(handle)
     return try prepareMessage(handle, request)
+  }
+
+  private func prepareBuffers(
+    _ handle: CurlHandle, _ request: HTTPRequest, _ receiver: HTTPReceiver
+  ) {
+    let isShort =
+      switch receiver {
+      case .collect: request.method != .get
+      case .buffer(let buffer): buffer.count <= HTTPClient.bufferSizeBytesMin
+      case .push: false
+      }
+    handle.set(
+      CURLOPT_BUFFERSIZE, isShort ? HTTPClient.bufferSizeBytesMin : HTTPClient.bufferSizeBytes)
+    let sent = min(request.body?.sizeBytes ?? 0, Int64(HTTPClient.bufferSizeBytes))
+    handle.set(CURLOPT_UPLOAD_BUFFERSIZE, max(Int(sent), HTTPClient.bufferSizeBytesMin))
   }
 
   private func prepareTimeouts(_ handle: CurlHandle, _ timeouts: HTTPTimeouts) {
@@ -142,19 +163,15 @@ import Platform
   private func prepareMessage(
     _ handle: CurlHandle, _ request: HTTPRequest
   ) throws(HTTPError) -> Bool {
+    let sizeBytes = request.body?.sizeBytes ?? 0
+    let asksLeave = sizeBytes >= options.expectByteCountMin && lock.withLock { givesLeave }
     switch request.method {
     case .get: handle.set(CURLOPT_HTTPGET, true)
     case .head: handle.set(CURLOPT_NOBODY, true)
     case .put, .post, .delete:
-      // A body of no bytes announces its length as well.
-      if request.method != .delete || request.body != nil {
-        handle.set(CURLOPT_UPLOAD, true)
-        handle.set(CURLOPT_INFILESIZE_LARGE, size: request.body?.sizeBytes ?? 0)
-      }
+      try prepareBody(handle, request, asksLeave)
       try handle.set(CURLOPT_CUSTOMREQUEST, text: request.method.rawValue)
     }
-    let sizeBytes = request.body?.sizeBytes ?? 0
-    let asksLeave = sizeBytes >= options.expectByteCountMin && lock.withLock { givesLeave }
     handle.set(CURLOPT_EXPECT_100_TIMEOUT_MS, HTTPClient.continueMilliseconds)
     try handle.append(line: asksLeave ? "Expect: 100-continue" : "Expect:")
     // What libcurl would add by itself.
@@ -166,5 +183,26 @@ import Platform
     }
     handle.useLines()
     return asksLeave
+  }
+
+  private func prepareBody(
+    _ handle: CurlHandle, _ request: HTTPRequest, _ asksLeave: Bool
+  ) throws(HTTPError) {
+    if let body = request.body, let memory = unsafe body.memory?.baseAddress, !asksLeave,
+      (1...HTTPClient.postByteCountMax).contains(Int(body.sizeBytes))
+    {
+      // One call of the kernel and one packet with the header. The request holds the memory.
+      request.pace?(Int(body.sizeBytes))
+      handle.set(CURLOPT_POST, true)
+      unsafe handle.set(CURLOPT_POSTFIELDS, pointer: UnsafeMutableRawPointer(mutating: memory))
+      handle.set(CURLOPT_POSTFIELDSIZE_LARGE, size: body.sizeBytes)
+      // What libcurl would take the body for.
+      let isTold = request.fields.contains { HTTPFields.areEqual($0.name, "content-type") }
+      if !isTold { try handle.append(line: "Content-Type:") }
+    } else if request.method != .delete || request.body != nil {
+      // A body of no bytes announces its length as well.
+      handle.set(CURLOPT_UPLOAD, true)
+      handle.set(CURLOPT_INFILESIZE_LARGE, size: request.body?.sizeBytes ?? 0)
+    }
   }
 }

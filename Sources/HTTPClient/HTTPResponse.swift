@@ -14,7 +14,7 @@ package struct HTTPFields: Sendable {
 
   mutating func append(_ field: HTTPField) { all.append(field) }
 
-  private static func areEqual(_ a: String, _ b: String) -> Bool {
+  static func areEqual(_ a: String, _ b: String) -> Bool {
     a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lower($0) == lower($1) }
   }
 

@@ -16,7 +16,9 @@ package struct S3Signature: Sendable {
   package var payloadHash: String
   package var region: String
   package var service = "s3"
-  package var time: WallTime
+  package let time: WallTime
+  /// `20130524T000000Z`
+  package let timeText: String
 
   package init(
     method: HTTPMethod, path: String, query: [(name: String, value: String)] = [],
@@ -29,6 +31,7 @@ package struct S3Signature: Sendable {
     self.payloadHash = payloadHash
     self.region = region
     self.time = time
+    timeText = S3Signature.timeText(time)
   }
 
   /// SHA-256 of nothing.
@@ -54,7 +57,8 @@ package struct S3Signature: Sendable {
   /// Without blanks around, and with one blank for each run inside.
   private static func collapsed(_ value: String) -> String {
     guard value.utf8.contains(where: { $0 == 0x20 || $0 == 0x09 }) else { return value }
-    return value.split { $0 == " " || $0 == "\t" }.joined(separator: " ")
+    let words = value.utf8.split { $0 == 0x20 || $0 == 0x09 }
+    return String(decoding: Array(words.joined(separator: [0x20])), as: UTF8.self)
   }
 
   package var signedNames: String { S3Signature.names(sortedFields) }
@@ -73,28 +77,23 @@ package struct S3Signature: Sendable {
     ].joined(separator: "\n")
   }
 
-  /// `20130524T000000Z`
   package static func timeText(_ time: WallTime) -> String {
-    time.rfc3339.filter { $0 != "-" && $0 != ":" }
+    let marks = [UInt8(ascii: "-"), UInt8(ascii: ":")]
+    return String(decoding: time.rfc3339.utf8.filter { !marks.contains($0) }, as: UTF8.self)
   }
 
-  package var timeText: String { S3Signature.timeText(time) }
-  private var dayText: String { String(timeText.prefix(8)) }
-  package var scope: String { scope(timeText) }
-
-  private func scope(_ timeText: String) -> String {
-    "\(timeText.prefix(8))/\(region)/\(service)/aws4_request"
-  }
+  private var dayText: String { String(decoding: timeText.utf8.prefix(8), as: UTF8.self) }
+  package var scope: String { "\(dayText)/\(region)/\(service)/aws4_request" }
 
   package func stringToSign() throws(CryptographyError) -> String {
-    try stringToSign(sortedFields, timeText)
+    try stringToSign(sortedFields)
   }
 
   private func stringToSign(
-    _ fields: [(name: String, value: String)], _ timeText: String
+    _ fields: [(name: String, value: String)]
   ) throws(CryptographyError) -> String {
     let hash = try SHA256.digest(Array(canonicalRequest(fields).utf8))
-    return "AWS4-HMAC-SHA256\n\(timeText)\n\(scope(timeText))\n\(hex(hash))"
+    return "AWS4-HMAC-SHA256\n\(timeText)\n\(scope)\n\(hex(hash))"
   }
 
   /// The key for a day, a region and a service.
@@ -120,9 +119,9 @@ package struct S3Signature: Sendable {
   package func authorization(
     accessKey: String, key: SecretBytes
   ) throws(CryptographyError) -> String {
-    let (fields, timeText) = (sortedFields, timeText)
-    let text = try stringToSign(fields, timeText)
-    return "AWS4-HMAC-SHA256 Credential=\(accessKey)/\(scope(timeText)),"
+    let fields = sortedFields
+    let text = try stringToSign(fields)
+    return "AWS4-HMAC-SHA256 Credential=\(accessKey)/\(scope),"
       + " SignedHeaders=\(S3Signature.names(fields)),"
       + " Signature=\(try S3Signature.signature(of: text, key))"
   }
