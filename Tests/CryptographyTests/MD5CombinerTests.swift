@@ -75,4 +75,51 @@ import Testing
     }
     for thread in threads { #expect(try thread.join()) }
   }
+
+  /// Streams of several threads; lengths around the buffers, streams that are dropped on the way,
+  /// and others that start anew.
+  @Test func streamsTogether() throws {
+    let combiner = MD5Combiner()
+    let buffer = MD5Stream.bufferSizeBytes
+    let lengths = [0, 1, buffer - 1, buffer, buffer + 1, 2 * buffer, 5 * buffer + 77]
+    let threads = (0..<12).map { number in
+      Thread("md5-\(number)") { () throws(CryptographyError) -> Bool in
+        var random = SeededGenerator(seed: UInt64(number))
+        let stream = MD5Stream(combiner)
+        for round in lengths.indices {
+          let content = random.bytes(lengths[(round + number) % lengths.count])
+          let dropped = MD5Stream(combiner)
+          content.withUnsafeBytes { bytes in
+            var start = 0
+            while start < bytes.count {
+              let count = min(bytes.count - start, 1 + Int(random.next() % 100_000))
+              let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)])
+              stream.update(piece)
+              dropped.update(piece)
+              start += count
+            }
+          }
+          guard stream.finish() == (try MessageDigest.of(content, .md5)) else { return false }
+        }
+        return true
+      }
+    }
+    for thread in threads { #expect(try thread.join()) }
+  }
+
+  /// A stream whose thread does nothing holds nobody up, and is hashed with the others.
+  @Test func aStreamThatRestsHoldsNobodyUp() throws {
+    let combiner = MD5Combiner()
+    var random = SeededGenerator(seed: 4)
+    let content = random.bytes(3 * MD5Stream.bufferSizeBytes)
+    let resting = MD5Stream(combiner)
+    content.withUnsafeBytes { bytes in
+      resting.update(UnsafeRawBufferPointer(rebasing: bytes[..<MD5Stream.bufferSizeBytes]))
+      let other = MD5Stream(combiner)
+      other.update(bytes)
+      #expect(other.finish() == (try? MessageDigest.of(content, .md5)))
+      resting.update(UnsafeRawBufferPointer(rebasing: bytes[MD5Stream.bufferSizeBytes...]))
+    }
+    #expect(resting.finish() == (try MessageDigest.of(content, .md5)))
+  }
 }

@@ -1,3 +1,4 @@
+import Cryptography
 import HTTPClient
 import ObjectStorage
 import Platform
@@ -16,9 +17,9 @@ final class SharedBytes: @unchecked Sendable {
     self.memory = memory
     self.facts = facts
     if hashes {
-      let run = DigestRun()
-      run.update(UnsafeRawBufferPointer(memory))
-      md5 = run.finish().md5
+      let message = MD5Message()
+      MD5Combiner.shared.update(message, UnsafeRawBufferPointer(memory))
+      md5 = message.finish()
     } else {
       md5 = nil
     }
