@@ -46,6 +46,15 @@ import Testing
     #expect(reader.record(of: Array("e".utf8)) == nil)
   }
 
+  @Test func marksStandApart() throws {
+    let records = (0..<5000).map { record($0) }
+    try write(records)
+    let reader = try #require(PairStateReader.open(path: path, identity: identity))
+    #expect(reader.record(of: records[3].key) == records[3])
+    #expect(reader.marks(spacing: 960) == [959, 1919, 2879, 3839, 4799].map { records[$0].key })
+    #expect(reader.marks(spacing: 6000) == [])
+  }
+
   /// Any thread settles, in any order; the file is in the order of the places.
   @Test func placesAreSettledInAnyOrder() throws {
     let records = (0..<20_000).map { record($0) }

@@ -112,7 +112,8 @@ extension EntryStream {
   /// stream's thread.
   package convenience init(
     client: S3Client, bucket: String, paths: KeyPaths, options: StoreListingOptions,
-    only: [UInt8]? = nil, remark: @escaping @Sendable (ListingRemark) -> Void
+    only: [UInt8]? = nil, division: ListingDivision? = nil,
+    remark: @escaping @Sendable (ListingRemark) -> Void
   ) {
     self.init { emit in
       var listing = StoreListing(paths: paths, options: options, remark: remark)
@@ -120,7 +121,12 @@ extension EntryStream {
       do throws(S3Error) {
         let wanted = only.map { paths.prefix + $0 }
         let prefix = String(decoding: wanted ?? paths.prefix, as: UTF8.self)
-        try client.list(bucket, prefix: prefix) { (object) throws(S3Error) in
+        let marks = (only == nil ? division?.marks ?? [] : []).compactMap {
+          String(validating: paths.prefix + $0, as: UTF8.self)
+        }
+        try client.list(
+          bucket, prefix: prefix, marks: marks, concurrency: division?.concurrency ?? 1
+        ) { (object) throws(S3Error) in
           if let wanted, object.key != wanted {
             // Keys come in order, and the one that is wanted is the first.
             isUnwanted = true

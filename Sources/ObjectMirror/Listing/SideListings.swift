@@ -41,11 +41,13 @@ struct ListingPlan {
     }
   }
 
-  func options(filter: MirrorFilter?, isDestination: Bool) -> SideListingOptions {
+  func options(
+    filter: MirrorFilter?, isDestination: Bool, division: ListingDivision?
+  ) -> SideListingOptions {
     SideListingOptions(
       filter: filter, depthMax: depthMax, usesServerTimes: usesServerTimes, encoding: encoding,
-      storesLinks: storesLinks,
-      isDestination: isDestination, onlyPath: onlyPath, onlyKey: onlyKey)
+      storesLinks: storesLinks, isDestination: isDestination, onlyPath: onlyPath, onlyKey: onlyKey,
+      division: division)
   }
 }
 
@@ -59,12 +61,12 @@ final class SourceListing {
   /// `remark` is called on the listing's thread.
   init(
     _ source: MirrorSide, _ plan: ListingPlan, filter: MirrorFilter?,
-    remark: @escaping @Sendable (ListingRemark) -> Void
+    division: ListingDivision? = nil, remark: @escaping @Sendable (ListingRemark) -> Void
   ) {
     self.source = source
     isFiltered = filter != nil
     stream = source.entries(
-      plan.options(filter: filter, isDestination: false), remark: remark)
+      plan.options(filter: filter, isDestination: false, division: division), remark: remark)
   }
 
   /// - Throws: ``MirrorError/noSource(_:)``, and what ended the listing.
@@ -110,11 +112,11 @@ final class DestinationListing {
   /// `failed` is called on the listing's thread.
   init(
     _ destination: MirrorSide, _ plan: ListingPlan, filter: MirrorFilter?,
-    failed: @escaping @Sendable (MirrorError) -> Void
+    division: ListingDivision? = nil, failed: @escaping @Sendable (MirrorError) -> Void
   ) {
     self.destination = destination
     stream = destination.entries(
-      plan.options(filter: filter, isDestination: true),
+      plan.options(filter: filter, isDestination: true, division: division),
       remark: { remark in
         // What is not known of the destination may be written, but nothing is deleted then.
         if case .failed(let error) = remark { failed(error) }

@@ -76,7 +76,7 @@ package enum MirrorSide: Sendable {
       store.storesLinks = options.storesLinks
       return EntryStream(
         client: side.client, bucket: side.bucket, paths: side.paths, options: store,
-        only: options.onlyKey, remark: remark)
+        only: options.onlyKey, division: options.division, remark: remark)
     }
   }
 }
@@ -94,6 +94,18 @@ struct SideListingOptions {
   /// The one file that takes part, by its name and by its key.
   var onlyPath: [UInt8]?
   var onlyKey: [UInt8]?
+  var division: ListingDivision?
+}
+
+/// How a store's listing is read by ranges at once.
+package struct ListingDivision: Sendable {
+  /// Keys below the prefix, in order, between which it is divided; hints.
+  var marks: [[UInt8]]
+  var concurrency: Int
+
+  package init(marks: [[UInt8]], concurrency: Int) {
+    (self.marks, self.concurrency) = (marks, concurrency)
+  }
 }
 
 extension StoreSide {

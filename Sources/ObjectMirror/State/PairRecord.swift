@@ -145,6 +145,18 @@ enum PairCoding {
     }
   }
 
+  /// The key of the next record, which is passed over; nil when the bytes are none.
+  static func nextKey(_ reader: inout ByteReader) -> UnsafeRawBufferPointer? {
+    do throws(TreeError) {
+      let key = try reader.bytes(Int(try reader.u16()))
+      _ = try reader.bytes(fixedByteCount)
+      _ = try reader.bytes(Int(try reader.u8()))
+      return key
+    } catch {
+      return nil
+    }
+  }
+
   private static func time(_ reader: inout ByteReader) throws(TreeError) -> WallTime {
     let seconds = Int64(bitPattern: try reader.u64())
     let nanoseconds = try reader.u32()

@@ -16,7 +16,12 @@ final class PairState: Sendable {
   /// another time.
   private static let settledNanoseconds: Int64 = 20_000_000
 
-  private let isUpload: Bool
+  /// Records between two marks. A few objects more still fit the page of 1000 that a store gives.
+  private static let markSpacing = 960
+
+  let isUpload: Bool
+  /// Keys between which the store's listing may be divided, below the prefix.
+  let marks: [[UInt8]]
   private let comparison: ComparisonOptions
   private let reader: Confined
   private let writer: PairStateWriter?
@@ -37,6 +42,7 @@ final class PairState: Sendable {
     if case .local = source { isUpload = true } else { isUpload = false }
     comparison = options.comparison
     reader = Confined(PairStateReader.open(path: path, identity: identity))
+    marks = reader.reader?.marks(spacing: PairState.markSpacing) ?? []
     if options.isDryRun {
       writer = nil
     } else {

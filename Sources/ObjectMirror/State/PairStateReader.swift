@@ -61,6 +61,33 @@ package final class PairStateReader {
     }
   }
 
+  /// Keys that stand `spacing` records apart, for dividing a listing. They are hints: checksums are
+  /// not looked at.
+  package func marks(spacing: Int) -> [[UInt8]] {
+    var marks: [[UInt8]] = []
+    var (place, count) = (Int64(PairStateFile.headerByteCount), 0)
+    while place < endOffset, let head = blockHead(at: place),
+      let bytes = read(head.byteCount, at: place + 8)
+    {
+      var reader = ByteReader(bytes)
+      while reader.remaining > 0, let key = PairCoding.nextKey(&reader) {
+        count += 1
+        if count.isMultiple(of: spacing) { marks.append(Array(key)) }
+      }
+      place += 8 + Int64(head.byteCount)
+    }
+    return marks
+  }
+
+  /// Nil when there is no block at that place.
+  private func blockHead(at place: Int64) -> (byteCount: Int, checksum: UInt32)? {
+    guard let head = read(8, at: place) else { return nil }
+    let count = Int(head.loadUnaligned(as: UInt32.self).littleEndian)
+    guard count > 0, count <= PairStateFile.blockByteCountMax, place + 8 + Int64(count) <= endOffset
+    else { return nil }
+    return (count, head.loadUnaligned(fromByteOffset: 4, as: UInt32.self).littleEndian)
+  }
+
   private func hasHeader(_ identity: [UInt8]) -> Bool {
     guard let header = read(PairStateFile.headerByteCount, at: 0) else { return false }
     var expected = PairStateFile.magic
@@ -80,19 +107,15 @@ package final class PairStateReader {
     (records, place) = ([], 0)
     let start = offset
     offset = endOffset
-    guard let head = read(8, at: start) else { return false }
-    let count = Int(head.loadUnaligned(as: UInt32.self).littleEndian)
-    let expected = head.loadUnaligned(fromByteOffset: 4, as: UInt32.self).littleEndian
-    guard count > 0, count <= PairStateFile.blockByteCountMax,
-      start + 8 + Int64(count) <= endOffset, let bytes = read(count, at: start + 8)
+    guard let head = blockHead(at: start), let bytes = read(head.byteCount, at: start + 8),
+      PairStateFile.checksum(bytes) == head.checksum
     else { return false }
-    guard PairStateFile.checksum(bytes) == expected else { return false }
     var reader = ByteReader(bytes)
     while reader.remaining > 0 {
       guard let record = PairCoding.next(&reader) else { return false }
       records.append(record)
     }
-    offset = start + 8 + Int64(count)
+    offset = start + 8 + Int64(head.byteCount)
     return true
   }
 

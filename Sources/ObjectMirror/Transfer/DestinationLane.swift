@@ -77,6 +77,11 @@ final class DestinationLane: @unchecked Sendable {
     state = PairState(from: source, to: destination, options)
   }
 
+  /// How the listing of the store is divided, the source's or the destination's.
+  var division: ListingDivision? {
+    state.map { ListingDivision(marks: $0.marks, concurrency: max(1, options.checkerCount / 2)) }
+  }
+
   // MARK: The whole
 
   /// Runs to the end.
@@ -176,7 +181,9 @@ final class DestinationLane: @unchecked Sendable {
   /// Joins both listings and hands out the work; gives the count of the source's files.
   private func compare(_ deletions: DeletionPlan) throws(MirrorError) -> Int64 {
     let filter = options.deletesExcluded ? nil : options.filter
-    let listing = DestinationListing(destination, plan, filter: filter) { self.failed([], $0) }
+    let listing = DestinationListing(
+      destination, plan, filter: filter, division: state?.isUpload == true ? division : nil
+    ) { self.failed([], $0) }
     defer { listing.stop() }
     var sourceFileCount: Int64 = 0
     var join = MergeJoin<NumberedEntry, MirrorEntry, MirrorError>(

@@ -74,7 +74,10 @@ package final class MirrorRun: @unchecked Sendable {
   private func list(
     _ plan: ListingPlan, _ broadcast: EntryBroadcast, _ lanes: [DestinationLane]
   ) throws(MirrorError) -> Int64 {
-    let listing = SourceListing(source, plan, filter: options.filter) { [observe] remark in
+    // Of a directory the division plays no part.
+    let listing = SourceListing(
+      source, plan, filter: options.filter, division: lanes.first?.division
+    ) { [observe] remark in
       switch remark {
       case .failed(let error):
         // No destination knows then what to delete.
