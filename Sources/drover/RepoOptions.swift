@@ -70,7 +70,7 @@ struct RepoOptions: ParsableArguments {
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Certificates to trust; for repositories behind TLS.", valueName: "file"))
+      "Certificates to trust; for repositories behind TLS [$RESTIC_CACERT].", valueName: "file"))
   var cacert: [String] = []
 
   @Flag(help: .hidden)

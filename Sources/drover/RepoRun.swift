@@ -156,7 +156,7 @@ final class RepoRun: Sendable {
     settings.verifiesServer = !options.insecureTls
     settings.userAgent = options.httpUserAgent
     do throws(PlatformError) {
-      for path in options.cacert {
+      for path in certificatePaths {
         let bytes = try SmallFile.read(path, sizeBytesMax: RepoRun.certificateSizeBytesMax)
         settings.certificates += bytes + [UInt8(ascii: "\n")]
       }
@@ -164,6 +164,13 @@ final class RepoRun: Sendable {
       throw .platform(error)
     }
     return settings
+  }
+
+  private var certificatePaths: [String] {
+    guard options.cacert.isEmpty, let paths = RepoEnvironment["RESTIC_CACERT"] else {
+      return options.cacert
+    }
+    return paths.split(separator: ",").map(String.init)
   }
 
   private static let certificateSizeBytesMax = 4 << 20

@@ -18,15 +18,20 @@ package final class RcloneServer: BucketServer, @unchecked Sendable {
   private var child: ChildProcess
 
   /// Starts the server on a free port and waits until it listens. `options` are added to its
-  /// command line.
-  package init(options: [String] = []) throws {
+  /// command line. With an authority it speaks HTTPS alone, by a certificate of that.
+  package init(options: [String] = [], authority: TestAuthority? = nil) throws {
+    let options =
+      options
+      + (authority.map { ["--cert", $0.serverCertificatePath, "--key", $0.serverKeyPath] } ?? [])
     directory = try TemporaryDirectory()
     let data = try directory.makeDirectory("data")
     let started = try RcloneServer.start(data, port: 0, options)
     self.options = options
     child = started.child
-    endpoint = ServerEndpoint(
+    var endpoint = ServerEndpoint(
       port: started.port, accessKey: accessKey, secretKey: secretKey, region: "us-east-1")
+    endpoint.isSecure = authority != nil
+    self.endpoint = endpoint
   }
 
   deinit { stop() }
@@ -76,7 +81,7 @@ package final class RcloneServer: BucketServer, @unchecked Sendable {
   }
 
   private static func listeningPort(in text: String) -> UInt16? {
-    let marker = "http://127.0.0.1:"
+    let marker = "://127.0.0.1:"
     for line in text.split(separator: "\n") {
       guard let found = line.firstRange(of: marker) else { continue }
       return UInt16(line[found.upperBound...].prefix { $0.isNumber })

@@ -1,10 +1,12 @@
 /// Where an S3 server answers, and the only user it knows.
 package struct ServerEndpoint: Sendable, Equatable {
-  /// On 127.0.0.1, plain HTTP.
+  /// On 127.0.0.1.
   package var port: UInt16
   package var accessKey: String
   package var secretKey: String
   package var region: String
+  /// HTTPS in place of plain HTTP.
+  package var isSecure = false
 
   package init(
     port: UInt16, accessKey: String, secretKey: String, region: String = "us-east-1"
@@ -16,7 +18,7 @@ package struct ServerEndpoint: Sendable, Equatable {
   }
 
   /// Buckets are the first part of the path below it.
-  package var url: String { "http://127.0.0.1:\(port)" }
+  package var url: String { "\(isSecure ? "https" : "http")://127.0.0.1:\(port)" }
 
   /// The same server and user by way of a relay that listens on `port`.
   package func through(port: UInt16) -> ServerEndpoint {
