@@ -1,3 +1,4 @@
+import Glibc
 package import ObjectStorage
 package import Platform
 package import Remotes
@@ -99,10 +100,12 @@ package enum MirrorError: DroverError {
     }
   }
 
-  /// Whether everything else that is asked of the same store will fail in the same way.
+  /// Whether everything else that is asked of the same store, or written to the same file system,
+  /// will fail in the same way.
   package var isLasting: Bool {
     switch self {
     case .store(let error): error.isLasting
+    case .local(let error, _): [ENOSPC, EDQUOT, EROFS].contains(error.errno)
     case .noBucket: true
     default: false
     }

@@ -73,7 +73,7 @@ import Testing
     let source = try BackupOptionTests.makeTree(space)
     let mounted = "\(source)/mounted"
     try ByteFiles.makeDirectory(Array(mounted.utf8))
-    guard try runProcess("mount", ["-t", "tmpfs", "none", mounted]).status == 0 else { return }
+    try runChecked("mount", ["-t", "tmpfs", "none", mounted])
     defer { _ = try? runProcess("umount", [mounted]) }
     try space.write("\(mounted)/inside", [1])
     let report = try space.backup([source]) { $0.oneFileSystem = true }

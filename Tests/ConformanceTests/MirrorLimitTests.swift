@@ -4,6 +4,36 @@ import Testing
 
 /// Limits that the real program keeps.
 @Suite struct MirrorLimitTests {
+  /// A full file system gets no better by trying: one attempt, which says what is full, and leaves
+  /// whole files alone.
+  @Test func aFullTargetEndsTheRun() throws {
+    let bench = try MirrorBench.rclone()
+    let client = try bench.client(.current)
+    var random = SeededGenerator(seed: 12)
+    for number in 0..<8 {
+      try ByteFiles.write(Array("\(bench.source)/f\(number)".utf8), random.bytes(300_000))
+    }
+    try bench.droverChecked(["sync", bench.source, bench.remote("data")], client)
+    let target = try bench.directory.makeDirectory("target")
+    try runChecked("mount", ["-t", "tmpfs", "-o", "size=1m", "none", target])
+    defer { _ = try? runProcess("umount", [target]) }
+    let full = try bench.drover(["sync", bench.remote("data"), target], client)
+    #expect(full.status == 1)
+    #expect(full.errorText.contains("No space left on device"), "\(full.errorText)")
+    #expect(!full.errorText.contains("attempt"), "\(full.errorText)")
+    let names = try ByteFiles.names(in: Array(target.utf8)).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+    for name in names {
+      #expect(
+        try ByteFiles.read(Array("\(target)/\(name)".utf8))
+          == ByteFiles.read(Array("\(bench.source)/\(name)".utf8)))
+    }
+    try runChecked("mount", ["-o", "remount,size=8m", target])
+    try bench.droverChecked(["sync", bench.remote("data"), target], client)
+    #expect(try runProcess("diff", ["-r", bench.source, target]).outputText == "")
+  }
+
   @Test func theRateHoldsOverAllTransfersTogether() throws {
     let bench = try MirrorBench.rclone()
     var random = SeededGenerator(seed: 1)
