@@ -145,6 +145,11 @@ final class ContentReader: ObjectSource, @unchecked Sendable {
     return digests
   }
 
+  /// What an earlier read of the file has found; nil without one.
+  func knownDigests(partSizeBytes: Int64) -> ContentDigests? {
+    file?.knownDigests(partSizeBytes: partSizeBytes)
+  }
+
   /// The content as a body of a request.
   var httpBody: HTTPBody {
     if let bytes {

@@ -17,6 +17,10 @@ final class SharedFile: @unchecked Sendable {
   /// What one destination reads for itself.
   func contentForReader() -> any SourceContent { content.forAnotherReader() }
 
+  func knownDigests(partSizeBytes: Int64) -> ContentDigests? {
+    lock.withLock { known?.partSizeBytes == partSizeBytes ? known : nil }
+  }
+
   /// Reads the content for its digests, unless that was done before. Parts of another size than
   /// those known cost another read.
   func digests(partSizeBytes: Int64? = nil) throws(MirrorError) -> ContentDigests {

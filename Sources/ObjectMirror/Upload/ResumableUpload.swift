@@ -68,7 +68,7 @@ struct ResumableUpload {
     let stored = try store.calling { (client) throws(S3Error) in
       try S3Upload.store(
         client, store.bucket, key, ObjectBody(file), attributes,
-        partSizeBytes: transfer.partSizeBytes, concurrency: concurrency)
+        partSizeBytes: transfer.partSizeBytes, partMD5s: partMD5s(plan), concurrency: concurrency)
     }
     try file.checkUnchanged()
     return stored
@@ -207,7 +207,7 @@ struct ResumableUpload {
   ) throws(MirrorError) -> S3Stored {
     let upload = S3Upload(
       store.client, store.bucket, key, ObjectBody(file), plan, upload: id, held: held,
-      concurrency: concurrency)
+      partMD5s: partMD5s(plan), concurrency: concurrency)
     let parts = try store.calling { (_) throws(S3Error) in try upload.sendParts() }
     try file.checkUnchanged()
     return try store.calling { (client) throws(S3Error) in
@@ -282,6 +282,11 @@ struct ResumableUpload {
     let md5 = try file.digestsInAdvance(partSizeBytes: plan.partSizeBytes).md5
     try file.checkUnchanged()
     return md5
+  }
+
+  /// Of the read that has made that of the whole; empty where there was none.
+  private func partMD5s(_ plan: S3PartPlan) -> [[UInt8]] {
+    file.knownDigests(partSizeBytes: plan.partSizeBytes)?.partMD5s ?? []
   }
 
   private func complete(_ attributes: S3Attributes, md5: [UInt8]?) throws(MirrorError)

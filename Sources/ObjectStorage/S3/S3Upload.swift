@@ -40,6 +40,7 @@ package final class S3Upload: @unchecked Sendable {
   private let body: ObjectBody
   private let plan: S3PartPlan
   private let id: String
+  private let partMD5s: [[UInt8]]
   private let threadCount: Int
   private let lock = Lock()
   // Guarded by `lock`, which is held while a part is read.
@@ -47,10 +48,12 @@ package final class S3Upload: @unchecked Sendable {
   private var parts: [S3Part] = []
   private var failure: S3Error?
 
-  /// `held` are parts that the service has already, of this cut and with the same bytes.
+  /// `held` are parts that the service has already, of this cut and with the same bytes;
+  /// `partMD5s` those of all parts in their order, where they are known: the service, or its
+  /// answer, tells whether a part is still that.
   package init(
     _ client: S3Client, _ bucket: String, _ key: String, _ body: ObjectBody, _ plan: S3PartPlan,
-    upload id: String, held: [S3Part] = [], concurrency: Int
+    upload id: String, held: [S3Part] = [], partMD5s: [[UInt8]] = [], concurrency: Int
   ) {
     self.client = client
     self.bucket = bucket
@@ -58,6 +61,7 @@ package final class S3Upload: @unchecked Sendable {
     self.body = body
     self.plan = plan
     self.id = id
+    self.partMD5s = partMD5s
     parts = held
     let buffered =
       body.isInMemory ? concurrency : Int(max(1, S3Upload.bufferByteCountMax / plan.partSizeBytes))
@@ -68,7 +72,7 @@ package final class S3Upload: @unchecked Sendable {
   package static func store(
     _ client: S3Client, _ bucket: String, _ key: String, _ body: ObjectBody,
     _ attributes: S3Attributes = S3Attributes(), _ condition: S3Condition = .none,
-    partSizeBytes: Int64, concurrency: Int
+    partSizeBytes: Int64, partMD5s: [[UInt8]] = [], concurrency: Int
   ) throws(S3Error) -> S3Stored {
     guard let plan = S3PartPlan(sizeBytes: body.sizeBytes, wanted: partSizeBytes) else {
       throw .usage(
@@ -78,7 +82,7 @@ package final class S3Upload: @unchecked Sendable {
     let id = try client.createUpload(bucket, key, attributes)
     do throws(S3Error) {
       let upload = S3Upload(
-        client, bucket, key, body, plan, upload: id, concurrency: concurrency)
+        client, bucket, key, body, plan, upload: id, partMD5s: partMD5s, concurrency: concurrency)
       return try client.completeUpload(
         bucket, key, upload: id, try upload.sendParts(), condition)
     } catch {
@@ -127,7 +131,9 @@ package final class S3Upload: @unchecked Sendable {
     nextNumber += 1
     let range = plan.range(number, of: body.sizeBytes)
     do throws(S3Error) {
-      return (number, try content(of: range))
+      var content = try content(of: range)
+      if number <= partMD5s.count { content.md5 = partMD5s[number - 1] }
+      return (number, content)
     } catch {
       // Known before the lock is let go: nobody reads behind the place where a source failed.
       failure = error
