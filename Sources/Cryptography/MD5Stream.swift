@@ -1,7 +1,7 @@
 import Platform
 
 /// MD5 over a message that arrives in pieces while others do on other threads: the bytes are kept a
-/// while, so that they are hashed side by side with those of the others.
+/// while, so that they are hashed side by side with those of the others (see ``MD5Combiner``).
 ///
 /// Two buffers of ``bufferSizeBytes`` each, made with the first byte. One owner, one thread at a
 /// time.

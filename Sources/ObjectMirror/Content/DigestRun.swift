@@ -2,7 +2,7 @@ import Cryptography
 import Platform
 
 /// MD5 over a content and, when the size of its parts is given, over each of them. Bytes are hashed
-/// beside those of other threads; without parts up to 256 KiB are kept for that.
+/// beside those of other threads; without parts up to 512 KiB are kept for that.
 final class DigestRun {
   private enum Form {
     case whole(MD5Stream)
