@@ -132,10 +132,29 @@ import Testing
       if versions.isEmpty { continue }
       let content = ByteFiles.join(root, path)
       if try !versions.contains(where: { try haveSameContent($0, content) }) {
-        torn.append(printable(path))
+        torn.append("\(printable(path)): \(try describe(content, beside: versions))")
       }
     }
     return torn
+  }
+
+  /// Sizes, and where a file differs from each version first and last.
+  private func describe(
+    _ path: ByteFiles.Path, beside versions: [ByteFiles.Path]
+  ) throws -> String {
+    let bytes = try ByteFiles.read(path)
+    let status = try ByteFiles.status(path)
+    var text = "\(bytes.count) bytes, \(status.st_blocks) blocks, \(status.st_nlink) names"
+    text += ", written \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+    for version in versions {
+      let other = try ByteFiles.read(version)
+      let places = zip(bytes, other).enumerated().filter { $1.0 != $1.1 }.map(\.offset)
+      let time = try ByteFiles.status(version).st_mtim
+      text += "; a version of \(other.count) bytes, written \(time.tv_sec).\(time.tv_nsec)"
+      text += ", differs from \(places.first ?? -1) to \(places.last ?? -1)"
+      text += " in \(places.count) bytes"
+    }
+    return text
   }
 
   /// The path if a regular file stands there.
