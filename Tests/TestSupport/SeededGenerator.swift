@@ -25,7 +25,9 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
 
   /// Bytes that do not compress, filled eight at a time.
   package mutating func bytes(_ count: Int) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+    // All empty arrays share one storage, which the initializer below would write to.
+    if count == 0 { return [] }
+    return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       let raw = UnsafeMutableRawBufferPointer(buffer)
       var offset = 0
       while offset + 8 <= count {
