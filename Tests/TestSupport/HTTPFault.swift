@@ -41,8 +41,9 @@ package enum HTTPFault: Sendable, Equatable {
         headers: retryAfterSeconds.map { [WireHeader("Retry-After", "\($0)")] } ?? []))
   }
 
-  package static let internalError = HTTPFault.answer(
-    CannedAnswer(status: 500, code: "InternalError"))
+  package static var internalError: HTTPFault {
+    .answer(CannedAnswer(status: 500, code: "InternalError"))
+  }
 }
 
 /// An answer that is ready before the request is known.
