@@ -114,7 +114,7 @@ import Platform
     try handle.set(CURLOPT_URL, text: request.url)
     handle.set(CURLOPT_FRESH_CONNECT, request.isSentOnce)
     prepareTimeouts(handle, request.timeouts ?? options.timeouts)
-    try prepareWay(handle)
+    try prepareWay(handle, request)
     return try prepareMessage(handle, request)
   }
 
@@ -143,7 +143,7 @@ import Platform
     }
   }
 
-  private func prepareWay(_ handle: CurlHandle) throws(HTTPError) {
+  private func prepareWay(_ handle: CurlHandle, _ request: HTTPRequest) throws(HTTPError) {
     switch options.proxy {
     case .environment: break
     case .none: try handle.set(CURLOPT_PROXY, text: "")
@@ -152,7 +152,8 @@ import Platform
     handle.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
     handle.set(CURLOPT_SSL_VERIFYPEER, options.verifiesServer)
     handle.set(CURLOPT_SSL_VERIFYHOST, options.verifiesServer ? 2 : 0)
-    guard unsafe !certificates.isEmpty else { return }
+    // Libcurl copies them for each request, also for one without TLS. A proxy has its own.
+    guard unsafe !certificates.isEmpty, request.isSecure else { return }
     let code = unsafe drover_curl_set_certificates(
       handle.raw, certificates.baseAddress, certificates.count)
     guard code == CURLE_OK else {

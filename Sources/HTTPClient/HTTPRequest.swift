@@ -58,6 +58,8 @@ package struct HTTPRequest: Sendable {
     self.fields = fields
   }
 
+  var isSecure: Bool { url.hasPrefix("https://") }
+
   /// Scheme, host and port: all of the URL that messages tell.
   var server: String { HTTPRequest.server(of: url) }
 
