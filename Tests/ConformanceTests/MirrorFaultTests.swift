@@ -11,7 +11,7 @@ import Testing
     .tooManyRequests(), .internalError,
   ]
 
-  @Test(arguments: 0..<SampledCounts.count(sampled: 2, full: 12))
+  @Test(arguments: 0..<SampledCounts.count(sampled: 1, full: 12))
   func aThirdOfTheRequestsGoesWrong(seed: Int) throws {
     let bench = try MirrorBench.rclone()
     let client = try bench.client(.current)
@@ -76,7 +76,7 @@ import Testing
   /// Memory does not grow with the bucket: a listing of a million keys, and a mirror that compares
   /// them with a directory that has none.
   @Test func aMillionKeysAreListedInBoundedMemory() throws {
-    let count = SampledCounts.count(sampled: 100_000, full: 1_000_000)
+    let count = SampledCounts.count(sampled: 50_000, full: 1_000_000)
     let listing = GeneratedListing(bucket: "many", count: count)
     let server = try ScriptedServer(recordsRequests: false) { request in
       listing.answer(to: request) ?? .error(status: 404, code: "NoSuchKey")

@@ -12,7 +12,7 @@ import Testing
       server, bucket: try server.makeFreshBucket(), prefix: "repository")
     try bench.droverChecked(["init"])
     var random = SeededGenerator(seed: 0x5317)
-    let sizeBytes = SampledCounts.count(sampled: 16 << 20, full: 100 << 20)
+    let sizeBytes = SampledCounts.count(sampled: 8 << 20, full: 100 << 20)
     for number in 0..<40 {
       try ByteFiles.write(
         Array("\(bench.source)/\(number)".utf8), random.bytes(sizeBytes / 40))
@@ -23,7 +23,7 @@ import Testing
     try RsyncJudge.copy(source: bench.source, destination: copy)
 
     var hitCount = 0
-    let killCount = SampledCounts.count(sampled: 4, full: 20)
+    let killCount = SampledCounts.count(sampled: 2, full: 20)
     for round in 0..<killCount * 4 where hitCount < killCount {
       for _ in 0..<6 {
         try ByteFiles.write(
