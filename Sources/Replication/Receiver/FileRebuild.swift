@@ -16,7 +16,7 @@ final class FileRebuild: @unchecked Sendable {
   let basisSizeBytes: Int64
   private let lock = Lock()
   private var basis: SharedDescriptor?
-  private var isBasisSparse = false
+  private var sparse: SparseFile?
   private var target: SharedDescriptor?
   private(set) var temporaryName: String?
   private(set) var directTarget: DirectTarget?
@@ -112,7 +112,10 @@ final class FileRebuild: @unchecked Sendable {
       throw PlatformError("fstat", printable(basisName), errno: ESTALE)
     }
     self.basis = basis
-    isBasisSparse = FileIO.prepareForSparseReading(raw)
+    if SparseFile.hasHoles(basisStatus) {
+      sparse = SparseFile(descriptor: raw)
+      sparse?.readAheadOfDataOnly()
+    }
     if isInPlace {
       target = basis
       undo = try UndoJournal(
@@ -140,9 +143,16 @@ final class FileRebuild: @unchecked Sendable {
   func readBasis(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(PlatformError) -> Int {
-    isBasisSparse
-      ? try FileIO.readAroundHoles(basisDescriptor, into: buffer, at: offset)
-      : try FileIO.read(basisDescriptor, into: buffer, at: offset)
+    guard let sparse else { return try FileIO.read(basisDescriptor, into: buffer, at: offset) }
+    return try sparse.read(into: buffer, at: offset)
+  }
+
+  /// The next range of data of the basis at or behind `offset`; empty at `end` when only a hole is
+  /// left.
+  func basisData(from offset: Int64, end: Int64) -> Range<Int64> {
+    guard let sparse else { return offset..<max(offset, end) }
+    guard offset < end, let run = sparse.data(from: offset) else { return end..<end }
+    return run.clamped(to: offset..<end)
   }
 
   var targetDescriptor: Int32 { target?.raw ?? -1 }
@@ -333,16 +343,9 @@ final class FileRebuild: @unchecked Sendable {
   func copyFromBasis(_ range: Range<Int64>) throws(PlatformError) {
     var offset = range.lowerBound
     while offset < range.upperBound {
-      var data = FileSystem.seekData(basisDescriptor, from: offset)
-      if data < 0 {
-        if errno == ENXIO { return }
-        data = offset
-      }
-      guard data < range.upperBound else { return }
-      var hole = FileSystem.seekHole(basisDescriptor, from: data)
-      if hole <= data { hole = range.upperBound }
-      let end = min(hole, range.upperBound)
-      offset = max(data, offset)
+      let data = basisData(from: offset, end: range.upperBound)
+      offset = data.lowerBound
+      let end = data.upperBound
       while offset < end {
         activity.step()
         let count = FileSystem.copyRange(

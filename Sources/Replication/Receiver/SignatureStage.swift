@@ -103,12 +103,13 @@ final class SignatureStage {
     var tags: [UInt8] = []
     sums.removeAll(keepingCapacity: true)
     var loaded = 0..<0
-    var data = nextData(rebuild, from: layout.start, layout)
+    let end = layout.start + Int64(layout.basisSize)
+    var data = rebuild.basisData(from: layout.start, end: end)
     for block in 0..<layout.basisBlockCount {
       let start = block * Granularity.blockSize
       let size = min(Granularity.blockSize, layout.basisSize - start)
       let offset = layout.start + Int64(start)
-      if data.upperBound <= offset { data = nextData(rebuild, from: offset, layout) }
+      if data.upperBound <= offset { data = rebuild.basisData(from: offset, end: end) }
       if data.lowerBound >= offset + Int64(size) {
         note(zero: block, size, &zeroBlocks, &tags, rebuild.isInPlace)
         continue
@@ -154,17 +155,6 @@ final class SignatureStage {
       AlignedComparison.pageSums(of: bytes, key: sumsKey, into: target)
       sums.append(contentsOf: target)
     }
-  }
-
-  private func nextData(
-    _ rebuild: FileRebuild, from offset: Int64, _ layout: SegmentLayout
-  ) -> Range<Int64> {
-    let end = layout.start + Int64(layout.basisSize)
-    let data = FileSystem.seekData(rebuild.basisDescriptor, from: offset)
-    if data < 0 { return errno == ENXIO ? end..<end : offset..<max(offset, end) }
-    let hole = FileSystem.seekHole(rebuild.basisDescriptor, from: data)
-    let start = min(data, end)
-    return start..<max(start, hole < 0 ? end : min(hole, end))
   }
 
   private func load(

@@ -94,7 +94,7 @@ final class SegmentCoder {
       let start = block * Granularity.blockSize
       let size = min(Granularity.blockSize, layout.size - start)
       let offset = layout.start + Int64(start)
-      if data.end <= offset, offset < layout.end {
+      if data.upperBound <= offset, offset < layout.end {
         data = source.nextData(from: offset, end: layout.end)
       }
       let basisSize = min(size, max(0, layout.basisSize - start))
@@ -106,7 +106,7 @@ final class SegmentCoder {
           min(Granularity.blockSize, max(0, layout.basisSize - start)))
           * Granularity.pageSumLength
       defer { sumsOffset += blockSumsSize }
-      if data.start >= offset + Int64(size) {  // a hole
+      if data.lowerBound >= offset + Int64(size) {  // a hole
         addZeros(block, size, keep: basisIsZero && basisSize == size)
         continue
       }

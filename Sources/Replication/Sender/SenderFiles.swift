@@ -61,7 +61,7 @@ final class SenderFile: @unchecked Sendable {
       if let opened { return opened }
       let result = OpenSource.open(path, in: root)
       if case .success(let source) = result {
-        source.isSparse = FileIO.prepareForSparseReading(source.descriptor)
+        source.sparse?.readAheadOfDataOnly()
       }
       opened = result
       return result
@@ -73,12 +73,12 @@ final class SenderFile: @unchecked Sendable {
 final class OpenSource: @unchecked Sendable {
   let descriptor: Int32
   let status: SourceStatus
-  /// Prepared for reading around holes; set before the file is shared.
-  fileprivate var isSparse = false
+  fileprivate let sparse: SparseFile?
 
   private init(descriptor: Int32, status: SourceStatus) {
     self.descriptor = descriptor
     self.status = status
+    sparse = status.isSparse ? SparseFile(descriptor: descriptor) : nil
   }
 
   deinit { close(descriptor) }
@@ -87,9 +87,15 @@ final class OpenSource: @unchecked Sendable {
   func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
   ) throws(PlatformError) -> Int {
-    isSparse
-      ? try FileIO.readAroundHoles(descriptor, into: buffer, at: offset)
-      : try FileIO.read(descriptor, into: buffer, at: offset)
+    guard let sparse else { return try FileIO.read(descriptor, into: buffer, at: offset) }
+    return try sparse.read(into: buffer, at: offset)
+  }
+
+  /// The next range of data at or behind `offset`; empty at `end` when only a hole is left.
+  func nextData(from offset: Int64, end: Int64) -> Range<Int64> {
+    guard let sparse else { return offset..<end }
+    guard offset < end, let run = sparse.data(from: offset) else { return end..<end }
+    return run.clamped(to: offset..<end)
   }
 
   static func open(_ path: [UInt8], in root: SourceRoot) -> Result<OpenSource, PlatformError> {
@@ -125,7 +131,7 @@ struct SourceStatus: Equatable {
     switch status.st_mode & S_IFMT {
     case S_IFREG:
       sizeBytes = Int64(status.st_size)
-      isSparse = Int64(status.st_blocks) * 512 < sizeBytes
+      isSparse = SparseFile.hasHoles(status)
     case S_IFBLK where isVolume:
       guard let size = FileSystem.blockDeviceSize(descriptor) else { return nil }
       sizeBytes = size

@@ -215,10 +215,10 @@ final class SenderLane {
     let size = source.status.sizeBytes
     while offset < size {
       let data = source.nextData(from: offset, end: size)
-      state.sent(literal: 0, covered: data.start - offset)
-      offset = data.start
-      while offset < data.end {
-        let count = try sendPiece(request, source, at: offset, end: data.end)
+      state.sent(literal: 0, covered: data.lowerBound - offset)
+      offset = data.lowerBound
+      while offset < data.upperBound {
+        let count = try sendPiece(request, source, at: offset, end: data.upperBound)
         if count == 0 {  // the file has shrunk
           isComplete = false
           offset = size
@@ -254,16 +254,5 @@ final class SenderLane {
     }
     state.sent(literal: isZero ? 0 : read, covered: Int64(read))
     return read
-  }
-}
-
-extension OpenSource {
-  /// The next range of data at or behind `offset`; empty at `end` when only a hole is left.
-  func nextData(from offset: Int64, end: Int64) -> (start: Int64, end: Int64) {
-    guard status.isSparse else { return (offset, end) }
-    let data = FileSystem.seekData(descriptor, from: offset)
-    if data < 0 { return errno == ENXIO ? (end, end) : (offset, end) }
-    let hole = FileSystem.seekHole(descriptor, from: data)
-    return (min(data, end), hole < 0 ? end : min(hole, end))
   }
 }
