@@ -54,10 +54,6 @@ int drover_fallocate_punch(int fd, int64_t offset, int64_t length) {
 int drover_fallocate_keep(int fd, int64_t offset, int64_t length) {
   return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
 }
-ssize_t drover_copy_file_range(int in, int64_t *in_offset, int out, int64_t *out_offset,
-                               size_t length) {
-  return copy_file_range(in, in_offset, out, out_offset, length, 0);
-}
 int64_t drover_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
 int64_t drover_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
 int drover_sync_file_range_start(int fd, int64_t offset, int64_t length) {

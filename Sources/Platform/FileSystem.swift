@@ -70,14 +70,10 @@ package enum FileSystem {
     _ = drover_fadvise_sequential(descriptor)
   }
 
-  package static func copyRange(
-    from source: Int32, _ sourceOffset: Int64, to target: Int32, _ targetOffset: Int64, _ count: Int
-  ) -> Int {
-    var sourceOffset = sourceOffset
-    var targetOffset = targetOffset
-    return retryingOnInterrupt {
-      drover_copy_file_range(source, &sourceOffset, target, &targetOffset, count)
-    }
+  /// Makes a file share all extents of another (`FICLONE`); false, with `errno`, where the file
+  /// system cannot. XFS, btrfs and NFS 4.2 can.
+  package static func clone(_ source: Int32, to target: Int32) -> Bool {
+    retryingOnInterrupt { drover_ficlone(target, source) } == 0
   }
 
   /// Size of a block device in bytes (`BLKGETSIZE64`); nil with `errno` when it is none.

@@ -28,8 +28,9 @@ package final class SparseFile: @unchecked Sendable {
     status.st_mode & S_IFMT == S_IFREG && Int64(status.st_blocks) * 512 < Int64(status.st_size)
   }
 
-  /// Turns the kernel's read-ahead off: it reads ahead into holes as into data, and a page taken and
-  /// cleared for each 4 KiB of zeros costs more than reading the data. Called before the first read.
+  /// Turns the kernel's read-ahead off: it reads ahead into holes as into data, and a page taken
+  /// and cleared for each 4 KiB of zeros costs more than reading the data. Called before the first
+  /// read.
   package func readAheadOfDataOnly() {
     posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM)
     readsAheadItself = true

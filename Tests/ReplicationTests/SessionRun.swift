@@ -167,10 +167,11 @@ struct TreePair {
   let source: String
   let destination: String
 
-  init() throws {
+  /// `destination` is where the copy goes when not beside the source.
+  init(destination: String? = nil) throws {
     directory = try TemporaryDirectory()
     source = try directory.makeDirectory("source")
-    destination = try directory.makeDirectory("destination")
+    self.destination = try destination ?? directory.makeDirectory("destination")
   }
 
   /// A session from one to the other.

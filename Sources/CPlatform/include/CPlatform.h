@@ -25,8 +25,6 @@ extern const unsigned DROVER_RENAME_NOREPLACE, DROVER_RENAME_EXCHANGE;
 int drover_syncfs(int fd);
 int drover_fallocate_punch(int fd, int64_t offset, int64_t length);
 int drover_fallocate_keep(int fd, int64_t offset, int64_t length);
-ssize_t drover_copy_file_range(int in, int64_t *in_offset, int out, int64_t *out_offset,
-                               size_t length);
 int64_t drover_seek_data(int fd, int64_t offset);
 int64_t drover_seek_hole(int fd, int64_t offset);
 int drover_sync_file_range_start(int fd, int64_t offset, int64_t length);

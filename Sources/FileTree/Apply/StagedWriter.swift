@@ -28,16 +28,10 @@ package final class StagedWriter {
   package func write(
     _ bytes: UnsafeRawBufferPointer, at offset: Int64, to target: DirectTarget
   ) throws(PlatformError) {
-    if self.target !== target || offset != start + Int64(count) {
-      try flush()
-      self.target = target
-      start = offset
-    }
+    try move(to: offset, of: target)
     var done = 0
     while done < bytes.count {
-      // After an odd start the first piece is short, so that the next ones are aligned.
-      let skew = Int(start % Int64(StagedWriter.alignment))
-      let room = StagedWriter.stageSize - skew - count
+      let room = room
       let piece = min(room, bytes.count - done)
       UnsafeMutableRawBufferPointer(rebasing: stage[count..<count + piece]).copyMemory(
         from: UnsafeRawBufferPointer(rebasing: bytes[done..<done + piece]))
@@ -45,6 +39,34 @@ package final class StagedWriter {
       done += piece
       if piece == room { try flush() }
     }
+  }
+
+  /// Appends bytes at an offset as ``write(_:at:to:)`` does, but has them read to where they are
+  /// gathered: as many as `read` gives, at most `limit`.
+  package func fill(
+    upTo limit: Int64, at offset: Int64, to target: DirectTarget,
+    _ read: (UnsafeMutableRawBufferPointer) throws(PlatformError) -> Int
+  ) throws(PlatformError) -> Int {
+    try move(to: offset, of: target)
+    let room = room
+    let piece = Int(min(Int64(room), limit))
+    let done = try read(UnsafeMutableRawBufferPointer(rebasing: stage[count..<count + piece]))
+    count += done
+    if done == room { try flush() }
+    return done
+  }
+
+  /// Writes what was gathered for another place or file.
+  private func move(to offset: Int64, of target: DirectTarget) throws(PlatformError) {
+    if self.target === target, offset == start + Int64(count) { return }
+    try flush()
+    self.target = target
+    start = offset
+  }
+
+  /// After an odd start the first piece is short, so that the next ones are aligned.
+  private var room: Int {
+    StagedWriter.stageSize - Int(start % Int64(StagedWriter.alignment)) - count
   }
 
   /// Writes what was gathered.

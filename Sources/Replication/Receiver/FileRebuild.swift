@@ -15,16 +15,17 @@ final class FileRebuild: @unchecked Sendable {
   let sizeBytes: Int64
   let basisSizeBytes: Int64
   private let lock = Lock()
-  private var basis: SharedDescriptor?
-  private var sparse: SparseFile?
+  private(set) var basis: BasisFile?
   private var target: SharedDescriptor?
   private(set) var temporaryName: String?
   private(set) var directTarget: DirectTarget?
   private(set) var undo: UndoJournal?
-  private var basisStatus = stat()
+  /// The temporary file shares the extents of the basis (XFS, btrfs): only what differs is written.
+  private(set) var isClone = false
   private var segments: [UInt32: BasisSegment] = [:]
   private var cleanSegments: Set<UInt32> = []
   private var dirtyCount = 0
+  private var hasDifference: Bool
   private var openCount = 0
   private var allRequested = false
   private var isFinishing = false
@@ -42,7 +43,7 @@ final class FileRebuild: @unchecked Sendable {
   struct BasisSegment {
     let layout: SegmentLayout
     let zeroBlocks: [UInt8]
-    /// Tags of the blocks, 16 bytes each, when the file is rewritten in place.
+    /// Tags of the blocks, 16 bytes each, when blocks that stay are not written.
     let tags: [UInt8]
     /// Window that a rolling delta copies from; nil until the sender has asked for its signature.
     var window: Range<Int64>?
@@ -63,6 +64,7 @@ final class FileRebuild: @unchecked Sendable {
     self.basisSizeBytes = basisSizeBytes
     self.isInPlace = isInPlace
     self.sizeBytes = sizeBytes
+    hasDifference = basisSizeBytes != sizeBytes
   }
 
   /// For a volume: the device or image is basis and target.
@@ -80,7 +82,8 @@ final class FileRebuild: @unchecked Sendable {
     isInPlace = true
     self.sizeBytes = sizeBytes
     self.basisSizeBytes = basisSizeBytes
-    basis = descriptor
+    hasDifference = false
+    basis = BasisFile(volume: descriptor)
     target = descriptor
     self.undo = undo
   }
@@ -105,54 +108,44 @@ final class FileRebuild: @unchecked Sendable {
       retryingOnInterrupt { openat(directory, name, flags) }
     }
     guard raw >= 0 else { throw .last("openat", printable(basisName)) }
-    let basis = SharedDescriptor(owning: raw)
-    guard fstat(raw, &basisStatus) == 0, basisStatus.st_mode & S_IFMT == S_IFREG,
-      Int64(basisStatus.st_size) >= basisSizeBytes
-    else {
-      throw PlatformError("fstat", printable(basisName), errno: ESTALE)
-    }
-    self.basis = basis
-    if SparseFile.hasHoles(basisStatus) {
-      sparse = SparseFile(descriptor: raw)
-      sparse?.readAheadOfDataOnly()
-    }
+    let descriptor = SharedDescriptor(owning: raw)
+    let basis = try BasisFile(descriptor, sizeBytesMin: basisSizeBytes, name: basisName)
     if isInPlace {
-      target = basis
+      target = descriptor
+      let status = basis.status
       undo = try UndoJournal(
         directory: directory, name: PartialName.undo(for: name), targetName: name,
-        sizeBytes: Int64(basisStatus.st_size), modifiedSeconds: Int64(basisStatus.st_mtim.tv_sec),
-        modifiedNanoseconds: UInt32(basisStatus.st_mtim.tv_nsec))
+        sizeBytes: Int64(status.st_size), modifiedSeconds: Int64(status.st_mtim.tv_sec),
+        modifiedNanoseconds: UInt32(status.st_mtim.tv_nsec))
     } else {
-      try openTemporary(directory, temporary)
+      try openTemporary(directory, temporary, basis)
     }
+    self.basis = basis
   }
 
-  private func openTemporary(_ directory: Int32, _ name: String) throws(PlatformError) {
+  private func openTemporary(
+    _ directory: Int32, _ name: String, _ basis: BasisFile
+  ) throws(PlatformError) {
     let flags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC
     let raw = retryingOnInterrupt { openat(directory, name, flags, 0o600) }
     guard raw >= 0 else { throw .last("openat", name) }
     let made = SharedDescriptor(owning: raw)
     target = made
-    directTarget = DirectTarget(made, sizeBytes: sizeBytes)
     temporaryName = name
+    directTarget = DirectTarget(made, sizeBytes: sizeBytes)
+    guard FileSystem.clone(basis.descriptor.raw, to: raw) else { return }
+    // It may have grown since it was listed.
+    try FileIO.truncate(raw, to: basisSizeBytes)
+    isClone = true
   }
 
-  var basisDescriptor: Int32 { basis?.raw ?? -1 }
+  /// Blocks that are as in the basis stand in the target from the start.
+  var keepsBlocks: Bool { isInPlace || isClone }
 
-  /// Reads the basis; gives less than asked for only at its end.
-  func readBasis(
-    into buffer: UnsafeMutableRawBufferPointer, at offset: Int64
-  ) throws(PlatformError) -> Int {
-    guard let sparse else { return try FileIO.read(basisDescriptor, into: buffer, at: offset) }
-    return try sparse.read(into: buffer, at: offset)
-  }
-
-  /// The next range of data of the basis at or behind `offset`; empty at `end` when only a hole is
-  /// left.
-  func basisData(from offset: Int64, end: Int64) -> Range<Int64> {
-    guard let sparse else { return offset..<max(offset, end) }
-    guard offset < end, let run = sparse.data(from: offset) else { return end..<end }
-    return run.clamped(to: offset..<end)
+  /// The basis of an opened file.
+  func openBasis() throws -> BasisFile {
+    guard let basis else { throw ReplicationError.violation("data for a file that is not open") }
+    return basis
   }
 
   var targetDescriptor: Int32 { target?.raw ?? -1 }
@@ -182,6 +175,10 @@ final class FileRebuild: @unchecked Sendable {
     return segment
   }
 
+  /// Whether something of the file is known to differ from the basis: it will be replaced then.
+  var differs: Bool { lock.withLock { hasDifference } }
+  func noteDifference() { lock.withLock { hasDifference = true } }
+
   func setWindow(_ window: Range<Int64>, of segment: UInt32) {
     lock.withLock { segments[segment]?.window = window }
   }
@@ -196,9 +193,10 @@ final class FileRebuild: @unchecked Sendable {
     case askWhole
   }
 
-  /// Notes the end of a segment; `isDirty` when anything of it differs from the basis.
+  /// Notes the end of a segment; `isDirty` when something of it differs from the basis, `isWritten`
+  /// when all of it stands in the target.
   func end(
-    _ segment: UInt32, outcome: FileEnd.Outcome, isProven: Bool, isDirty: Bool
+    _ segment: UInt32, outcome: FileEnd.Outcome, isProven: Bool, isDirty: Bool, isWritten: Bool
   ) -> NextStep {
     lock.withLock {
       if outcome == .complete, !isProven, retried.insert(segment).inserted {
@@ -210,10 +208,9 @@ final class FileRebuild: @unchecked Sendable {
         if worst == .complete || outcome.rawValue > worst.rawValue { worst = outcome }
       } else if !isProven {
         isUnproven = true
-      } else if isDirty {
-        dirtyCount += 1
       } else {
-        cleanSegments.insert(segment)
+        if isDirty { dirtyCount += 1 }
+        if !isWritten { cleanSegments.insert(segment) }
       }
       return nextStep()
     }
@@ -250,7 +247,10 @@ final class FileRebuild: @unchecked Sendable {
     switch end {
     case .unreadable, .vanished: return .drop(end)
     case .changed: return isInPlace ? .commitAsChanged : .askWhole
-    case .complete, .equal: return isUnproven ? .commitAsChanged : .commit
+    case .complete, .equal:
+      // Some blocks were proved by what the basis was when it was read first.
+      if !isInPlace, basis?.isUnchanged != true { return .askWhole }
+      return isUnproven ? .commitAsChanged : .commit
     }
   }
 
@@ -281,22 +281,25 @@ final class FileRebuild: @unchecked Sendable {
   /// of another group must become one of its own.
   func mayStay(directory: Int32, name: UnsafePointer<CChar>) -> Bool {
     var status = stat()
-    guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
-    return status.st_ino == basisStatus.st_ino && status.st_dev == basisStatus.st_dev
+    guard let basis, fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      return false
+    }
+    return status.st_ino == basis.status.st_ino && status.st_dev == basis.status.st_dev
       && !mustSeparate
   }
 
   // MARK: Completing
 
-  /// Fills the segments that are as in the basis and sets the final size. Gives the bytes copied.
-  func complete() throws(PlatformError) {
+  /// Fills the segments that are as in the basis and sets the final size.
+  func complete(with writer: StagedWriter) throws(PlatformError) {
     if !isInPlace {
       let clean = lock.withLock { cleanSegments }
       for segment in clean.sorted() {
         let start = Int64(segment) * Int64(Granularity.segmentSize)
         let end = min(start + Int64(Granularity.segmentSize), min(sizeBytes, basisSizeBytes))
-        if start < end { try copyFromBasis(start..<end) }
+        if start < end { try copyFromBasis(start..<end, with: writer) }
       }
+      try writer.flush()
     }
     if isDevice { return }
     if isInPlace { try saveTail() }
@@ -340,43 +343,22 @@ final class FileRebuild: @unchecked Sendable {
   }
 
   /// Copies data ranges of the basis to the same place of the target; holes stay holes.
-  func copyFromBasis(_ range: Range<Int64>) throws(PlatformError) {
+  func copyFromBasis(
+    _ range: Range<Int64>, with writer: StagedWriter
+  ) throws(PlatformError) {
+    guard let basis, let directTarget else { return }
     var offset = range.lowerBound
     while offset < range.upperBound {
-      let data = basisData(from: offset, end: range.upperBound)
+      let data = basis.data(from: offset, end: range.upperBound)
       offset = data.lowerBound
-      let end = data.upperBound
-      while offset < end {
+      while offset < data.upperBound {
         activity.step()
-        let count = FileSystem.copyRange(
-          from: basisDescriptor, offset, to: targetDescriptor, offset, Int(end - offset))
-        if count < 0, errno == EXDEV || errno == EINVAL || errno == EOPNOTSUPP {
-          try copyThroughBuffer(offset..<end)
-          offset = end
-        } else if count < 0 {
-          throw .last("copy_file_range")
-        } else if count == 0 {
-          return  // the basis ends here
-        } else {
-          offset += Int64(count)
+        let count = try writer.fill(upTo: data.upperBound - offset, at: offset, to: directTarget) {
+          (buffer) throws(PlatformError) in try basis.read(into: buffer, at: offset)
         }
+        if count == 0 { return }  // the basis ends here
+        offset += Int64(count)
       }
-    }
-  }
-
-  private func copyThroughBuffer(_ range: Range<Int64>) throws(PlatformError) {
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
-    defer { buffer.deallocate() }
-    var offset = range.lowerBound
-    while offset < range.upperBound {
-      activity.step()
-      let count = Int(min(Int64(buffer.count), range.upperBound - offset))
-      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-      let read = try readBasis(into: piece, at: offset)
-      if read == 0 { return }
-      try FileIO.write(
-        targetDescriptor, UnsafeRawBufferPointer(rebasing: piece[..<read]), at: offset)
-      offset += Int64(read)
     }
   }
 }

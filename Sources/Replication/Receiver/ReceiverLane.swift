@@ -152,7 +152,8 @@ final class ReceiverLane {
       completion.state.received(literal: literal, matched: Int64(size) - literal)
     }
     let step = rebuild.end(
-      number, outcome: outcome, isProven: isProven, isDirty: assembly.isDirty)
+      number, outcome: outcome, isProven: isProven, isDirty: assembly.isDirty,
+      isWritten: assembly.isWritten)
     if case .resend = step {} else { gate.leave() }
     try completion.perform(step, file, builder)
   }
@@ -209,7 +210,7 @@ final class ReceiverLane {
   private func commit(_ file: PendingFile, _ rebuild: FileRebuild, _ end: FileEnd) throws {
     guard let listing = file.listing, let writer else {
       if end.outcome == .changed { completion.warnOfChange(file, tell: builder) }
-      try rebuild.complete()
+      try assembly.complete(rebuild)
       return try completion.done(file, tell: builder)
     }
     let entry = completion.finalEntry(file, end, tell: builder)
@@ -224,7 +225,7 @@ final class ReceiverLane {
       return
     }
     do throws(PlatformError) {
-      try rebuild.complete()
+      try assembly.complete(rebuild)
     } catch {
       throw ReplicationError.file(error, path: path())
     }
@@ -258,6 +259,7 @@ final class RollingSignature {
   func send(_ rebuild: FileRebuild, _ number: UInt32, _ window: Range<Int64>) throws {
     let size = window.upperBound - window.lowerBound
     let blockLength = blockLength(size)
+    let basis = try rebuild.openBasis()
     var place = window.lowerBound
     try Signature.make(
       blockLength: blockLength,
@@ -266,7 +268,7 @@ final class RollingSignature {
       readChunk: { target in
         let count = Int(min(Int64(target.count), window.upperBound - place))
         let read = try FileIO.read(
-          rebuild.basisDescriptor,
+          basis.descriptor.raw,
           into: UnsafeMutableRawBufferPointer(rebasing: target[..<count]), at: place)
         place += Int64(read)
         return read

@@ -19,7 +19,12 @@ final class SegmentAssembly {
   private var patch: SpanPatch?
   private let scratch: TreeScratch
   private let buffers = DeltaBuffers()
+  /// Some byte of the block that is being put together is not from the basis.
+  private var isBlockNew = false
+  /// Something of the segment differs from the basis.
   private(set) var isDirty = false
+  /// Blocks are written as they come, those that are as in the basis too.
+  private var isWriting = false
   private(set) var literalBytes: Int64 = 0
 
   init(keys: SessionKeys, scratch: TreeScratch) throws {
@@ -43,25 +48,37 @@ final class SegmentAssembly {
     self.segment = segment
     position = segment.layout.start
     isDirty = false
+    isBlockNew = false
     literalBytes = 0
     patch = nil
     proof.reset()
+    isWriting = rebuild.keepsBlocks || rebuild.differs
     if rebuild.isInPlace {
       writes.begin(rebuild)
     } else if rebuild.isRetried(number) {
-      try clear(segment.layout, rebuild.targetDescriptor)
+      try clear(segment.layout.start..<segment.layout.end, rebuild.targetDescriptor)
+      if rebuild.isClone { try restore(segment.layout, rebuild) }
     }
   }
 
-  /// Zeros are not written: what the first try has left must not show through.
-  private func clear(_ layout: SegmentLayout, _ target: Int32) throws {
-    if FileSystem.punchHole(target, offset: layout.start, length: Int64(layout.size)) == 0 {
-      return
-    }
+  /// Whether all of the segment that ended stands in the target.
+  var isWritten: Bool { isWriting }
+
+  /// Puts back what a clone has had from the basis.
+  private func restore(_ layout: SegmentLayout, _ rebuild: FileRebuild) throws {
+    let end = layout.start + Int64(layout.basisSize)
+    if layout.start < end { try rebuild.copyFromBasis(layout.start..<end, with: staged) }
+    try staged.flush()
+  }
+
+  /// Zeros are not written: what stood there before must not show through.
+  private func clear(_ range: Range<Int64>, _ target: Int32) throws {
+    let length = range.upperBound - range.lowerBound
+    if FileSystem.punchHole(target, offset: range.lowerBound, length: length) == 0 { return }
     let zeros = [UInt8](repeating: 0, count: Granularity.blockSize)
-    var offset = layout.start
-    while offset < layout.end {
-      let count = Int(min(Int64(zeros.count), layout.end - offset))
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let count = Int(min(Int64(zeros.count), range.upperBound - offset))
       try FileIO.write(target, [UInt8](zeros[..<count]), at: offset)
       offset += Int64(count)
     }
@@ -101,6 +118,7 @@ final class SegmentAssembly {
       let count = Int(min(Int64(room), end - position))
       UnsafeMutableRawBufferPointer(rebasing: block[offset..<offset + count]).initializeMemory(
         as: UInt8.self, repeating: 0)
+      isBlockNew = true
       try advance(count)
     }
   }
@@ -115,7 +133,7 @@ final class SegmentAssembly {
       try keep(upTo: start)
       try becomeDirty()
       patch = SpanPatch(
-        basis: rebuild.basisDescriptor, window: window, start: start, end: end,
+        basis: try rebuild.openBasis().descriptor.raw, window: window, start: start, end: end,
         scratch: ScratchFile(in: scratch))
     }
     guard let patch, patch.start == start, patch.end == end else {
@@ -185,6 +203,7 @@ final class SegmentAssembly {
       let count = min(room, bytes.count - done)
       UnsafeMutableRawBufferPointer(rebasing: block[offset..<offset + count]).copyMemory(
         from: UnsafeRawBufferPointer(rebasing: bytes[done..<done + count]))
+      isBlockNew = true
       done += count
       try advance(count)
     }
@@ -203,17 +222,22 @@ final class SegmentAssembly {
     let start = position - Int64(size)
     let isZero = isAllZero(bytes)
     (isZero ? tagsKey.tagOfZeros(count: size) : tagsKey.tag(bytes)).update(&proof)
-    guard isDirty else { return }
+    let isNew = isBlockNew
+    isBlockNew = false
+    guard isWriting, isNew || !rebuild.keepsBlocks else { return }
     if rebuild.isInPlace {
       try writes.write(bytes, at: start, isZero: isZero)
     } else if !isZero, let target = rebuild.directTarget {
       try staged.write(bytes, at: start, to: target)
+    } else if rebuild.isClone {
+      try clear(start..<start + Int64(size), rebuild.targetDescriptor)
     }
   }
 
   /// Takes the bytes up to `offset` from the basis.
   private func keep(upTo offset: Int64) throws {
     let (rebuild, segment) = try open()
+    let basis = try rebuild.openBasis()
     while position < offset {
       let (inBlock, room) = place()
       let count = Int(min(Int64(room), offset - position))
@@ -221,7 +245,7 @@ final class SegmentAssembly {
         continue
       }
       let piece = UnsafeMutableRawBufferPointer(rebasing: block[inBlock..<inBlock + count])
-      let read = try rebuild.readBasis(into: piece, at: position)
+      let read = try basis.read(into: piece, at: position)
       guard read == count else {
         throw ReplicationError.violation("more of the basis than there is")
       }
@@ -242,7 +266,7 @@ final class SegmentAssembly {
       position += Int64(size)
       return true
     }
-    guard rebuild.isInPlace, !segment.tags.isEmpty else { return false }
+    guard rebuild.keepsBlocks, !segment.tags.isEmpty else { return false }
     let start = index * Granularity.tagLength
     segment.tags.withUnsafeBytes {
       proof.update(UnsafeRawBufferPointer(rebasing: $0[start..<start + Granularity.tagLength]))
@@ -251,14 +275,24 @@ final class SegmentAssembly {
     return true
   }
 
-  /// From the first difference on blocks are written; those before it are copied now.
+  /// From the first difference of a file on, blocks are written; those before it in this segment
+  /// are copied now, segments before it at the end.
   private func becomeDirty() throws {
     guard !isDirty else { return }
     let (rebuild, segment) = try open()
     isDirty = true
-    guard !rebuild.isInPlace else { return }
+    rebuild.noteDifference()
+    guard !isWriting else { return }
+    isWriting = true
     let inBlock = place().offset
     let end = position - Int64(inBlock)
-    if segment.layout.start < end { try rebuild.copyFromBasis(segment.layout.start..<end) }
+    if segment.layout.start < end {
+      try rebuild.copyFromBasis(segment.layout.start..<end, with: staged)
+    }
+  }
+
+  /// Fills what the file has from its basis and was not written yet.
+  func complete(_ rebuild: FileRebuild) throws(PlatformError) {
+    try rebuild.complete(with: staged)
   }
 }

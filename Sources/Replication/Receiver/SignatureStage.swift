@@ -104,25 +104,26 @@ final class SignatureStage {
     sums.removeAll(keepingCapacity: true)
     var loaded = 0..<0
     let end = layout.start + Int64(layout.basisSize)
-    var data = rebuild.basisData(from: layout.start, end: end)
+    let basis = try rebuild.openBasis()
+    var data = basis.data(from: layout.start, end: end)
     for block in 0..<layout.basisBlockCount {
       let start = block * Granularity.blockSize
       let size = min(Granularity.blockSize, layout.basisSize - start)
       let offset = layout.start + Int64(start)
-      if data.upperBound <= offset { data = rebuild.basisData(from: offset, end: end) }
+      if data.upperBound <= offset { data = basis.data(from: offset, end: end) }
       if data.lowerBound >= offset + Int64(size) {
-        note(zero: block, size, &zeroBlocks, &tags, rebuild.isInPlace)
+        note(zero: block, size, &zeroBlocks, &tags, rebuild.keepsBlocks)
         continue
       }
-      if !loaded.contains(start) { loaded = try load(start, layout, rebuild) }
+      if !loaded.contains(start) { loaded = try load(start, layout, basis) }
       let bytes = UnsafeRawBufferPointer(
         rebasing: buffer[(start - loaded.lowerBound)..<(start - loaded.lowerBound + size)])
       if isAllZero(bytes) {
-        note(zero: block, size, &zeroBlocks, &tags, rebuild.isInPlace)
+        note(zero: block, size, &zeroBlocks, &tags, rebuild.keepsBlocks)
         continue
       }
       appendSums(of: bytes)
-      if rebuild.isInPlace { append(tagsKey.tag(bytes), to: &tags) }
+      if rebuild.keepsBlocks { append(tagsKey.tag(bytes), to: &tags) }
     }
     rebuild.begin(FileRebuild.BasisSegment(layout: layout, zeroBlocks: zeroBlocks, tags: tags))
     let sums = sums
@@ -158,11 +159,11 @@ final class SignatureStage {
   }
 
   private func load(
-    _ start: Int, _ layout: SegmentLayout, _ rebuild: FileRebuild
+    _ start: Int, _ layout: SegmentLayout, _ basis: BasisFile
   ) throws -> Range<Int> {
     let count = min(buffer.count, layout.basisSize - start)
     let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-    let read = try rebuild.readBasis(into: piece, at: layout.start + Int64(start))
+    let read = try basis.read(into: piece, at: layout.start + Int64(start))
     if read < count {
       UnsafeMutableRawBufferPointer(rebasing: piece[read...]).initializeMemory(
         as: UInt8.self, repeating: 0)
