@@ -106,7 +106,8 @@ let package = Package(
       ]),
 
     // 4: control
-    swift("Manifests", ["Platform", "CYAML"]),
+    swift("Triggers", ["Platform"]),
+    swift("Manifests", ["Triggers", "Platform", "CYAML"]),
     swift("Control", ["Manifests", "Platform"]),
     swift("Volumes", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
@@ -161,8 +162,9 @@ let package = Package(
     tests(
       of: "BackupRepository",
       ["ObjectStorage", "FileTree", "Chunking", "Compression", "Cryptography", "Platform"]),
-    tests(of: "Manifests", ["Platform"]),
-    tests(of: "Control", ["Manifests", "Platform"]),
+    tests(of: "Triggers", ["Platform"]),
+    tests(of: "Manifests", ["Triggers", "Platform"]),
+    tests(of: "Control", ["Triggers", "Manifests", "Platform"]),
     tests(
       of: "Movers",
       [

@@ -2,6 +2,7 @@ import Control
 import Manifests
 import Platform
 import Testing
+import Triggers
 
 /// A schedule of every full hundred seconds.
 private let everyHundred: NextTime = { time in
@@ -11,7 +12,9 @@ private let everyHundred: NextTime = { time in
 private func machine(
   manual: String? = nil, schedule: Bool = false, paused: Bool = false
 ) -> StateMachine {
-  let trigger = TriggerSpec(schedule: schedule ? "* * * * *" : nil, manual: manual)
+  // `next` stands for it; a schedule that cannot be read would show as one without trigger.
+  let cron = schedule ? try? CronSchedule("* * * * *") : nil
+  let trigger = TriggerSpec(schedule: cron, manual: manual)
   return StateMachine(SyncSpec(trigger: trigger, isPaused: paused), next: everyHundred)
 }
 

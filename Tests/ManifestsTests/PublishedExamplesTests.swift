@@ -1,5 +1,6 @@
 import Manifests
 import Testing
+import Triggers
 
 /// The examples of VolSync's documentation, as people paste them.
 @Suite struct PublishedExamplesTests {
@@ -46,7 +47,7 @@ import Testing
       return
     }
     #expect(source.sourcePVC?.value == "data")
-    #expect(source.trigger.schedule == "*/3 * * * *")
+    #expect(try source.trigger.schedule == CronSchedule("*/3 * * * *"))
     #expect(section.keySecret?.value == "volsync-rsync-tls-destination")
     #expect(section.address?.value == "my.host.com")
     #expect(section.port == nil)

@@ -24,6 +24,11 @@ package enum InstalledServers {
     get throws { try program("\(directory)/venv/bin/rclone", from: "tools/install-servers") }
   }
 
+  /// A Python with croniter.
+  package static var python: String {
+    get throws { try program("\(directory)/venv/bin/python", from: "tools/install-servers") }
+  }
+
   private static func program(_ path: String, from tool: String) throws -> String {
     guard access(path, X_OK) == 0 else { throw TestFailure("no \(path): run \(tool)") }
     return path

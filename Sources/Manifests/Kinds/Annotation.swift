@@ -1,3 +1,5 @@
+import Platform
+
 /// What the YAML of VolSync cannot say about a host: annotations of one prefix.
 package enum Annotation: String, CaseIterable, Sendable {
   case listen

@@ -1,10 +1,12 @@
+package import Triggers
+
 /// When a replication runs.
 package struct TriggerSpec: Sendable, Equatable {
-  package var schedule: String?
+  package var schedule: CronSchedule?
   /// Wins over `schedule` when both are set.
   package var manual: String?
 
-  package init(schedule: String? = nil, manual: String? = nil) {
+  package init(schedule: CronSchedule? = nil, manual: String? = nil) {
     self.schedule = schedule
     self.manual = manual
   }
@@ -12,10 +14,16 @@ package struct TriggerSpec: Sendable, Equatable {
   fileprivate init(_ fields: FieldReader?) {
     self.init()
     guard let fields else { return }
-    schedule = fields.string("schedule").flatMap { $0.isEmpty ? nil : $0 }
     manual = fields.string("manual").flatMap { $0.isEmpty ? nil : $0 }
-    if let schedule, let problem = CronSyntax.problem(in: schedule) {
-      fields.report("schedule", "\"\(schedule)\" \(problem)")
+    if let text = fields.string("schedule"), !text.isEmpty {
+      do {
+        let schedule = try CronSchedule(text)
+        // Whether the zone is known is told before the first run, too.
+        if let zone = schedule.zoneName { _ = try TimeZone.named(zone) }
+        self.schedule = schedule
+      } catch {
+        fields.report("schedule", "\"\(text)\" \(error.reason)")
+      }
     }
     fields.finish()
   }

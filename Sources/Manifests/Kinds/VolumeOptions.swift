@@ -1,3 +1,5 @@
+import Platform
+
 /// What is read, or kept after a run.
 package enum CopyMethod: String, Sendable, CaseIterable {
   case direct = "Direct"

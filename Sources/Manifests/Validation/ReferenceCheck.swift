@@ -1,3 +1,5 @@
+import Platform
+
 /// Checks that what the objects refer to by name is among them, and is of use.
 package struct ReferenceCheck {
   let set: ManifestSet
