@@ -61,6 +61,53 @@ package struct ImageReference: Sendable, Equatable {
   }
 }
 
+/// The runs that were given up since the last one that counted: Drover's own, below `drover`.
+package struct FailedRuns: Sendable, Equatable {
+  package static let section = "drover"
+  /// After a run without trigger was given up, the next one waits a minute, then twice as long each
+  /// time, up to this.
+  package static let pauseSecondsMax: Int64 = 3600
+
+  package var count: Int
+  package var lastTime: WallTime
+  /// The tag that started the last of them: it does not start another.
+  package var manualTag: String?
+  /// When a replication without trigger goes on.
+  package var retryTime: WallTime?
+
+  package init(
+    count: Int, lastTime: WallTime, manualTag: String? = nil, retryTime: WallTime? = nil
+  ) {
+    self.count = count
+    self.lastTime = lastTime
+    self.manualTag = manualTag
+    self.retryTime = retryTime
+  }
+
+  static func pauseSeconds(_ count: Int) -> Int64 {
+    count > 6 ? pauseSecondsMax : min(pauseSecondsMax, 60 << Int64(max(0, count - 1)))
+  }
+
+  /// Reads the fields; nil when they say nothing that can be gone by.
+  fileprivate init?(fields: JSONObject) {
+    guard let count = fields["failedRuns"]?.integerValue, (1...Int64(Int32.max)).contains(count),
+      let lastTime = fields.time("lastFailureTime")
+    else { return nil }
+    self.init(
+      count: Int(count), lastTime: lastTime, manualTag: fields["failedManualTag"]?.stringValue,
+      retryTime: fields.time("retryTime"))
+  }
+
+  fileprivate var fields: JSONObject {
+    var fields: JSONObject = [
+      "failedRuns": .integer(Int64(count)), "lastFailureTime": .string(lastTime.rfc3339),
+    ]
+    if let manualTag { fields["failedManualTag"] = .string(manualTag) }
+    if let retryTime { fields["retryTime"] = .string(retryTime.rfc3339) }
+    return fields
+  }
+}
+
 /// The `status` of a source or a destination (VolSync reference 4.1).
 package struct ReplicationStatus: Sendable, Equatable {
   /// End of the last successful run.
@@ -73,6 +120,7 @@ package struct ReplicationStatus: Sendable, Equatable {
   package var latestMoverStatus: LatestMoverStatus?
   package var latestImage: ImageReference?
   package var condition: SyncCondition?
+  package var failedRuns: FailedRuns?
   /// Fields of the mover's own section, such as `rsyncTLS`, under its name.
   package var moverFields: (section: String, fields: JSONObject)?
 
@@ -108,11 +156,64 @@ package struct ReplicationStatus: Sendable, Equatable {
     if let (section, fields) = moverFields, !fields.members.isEmpty {
       result[section] = .object(fields)
     }
+    if let failedRuns { result[FailedRuns.section] = .object(failedRuns.fields) }
     return result
+  }
+
+  /// Reads a status that was stored or printed; a field that is not of its form counts as absent,
+  /// so that the replication goes on with what is known. `section` is the mover's.
+  package init(document: JSONObject, section: String?) {
+    condition =
+      document["conditions"]?.arrayValue?.lazy.compactMap(\.objectValue)
+      .compactMap(SyncCondition.init(document:)).first
+    lastManualSync = document["lastManualSync"]?.stringValue
+    lastSyncDurationNanoseconds = document["lastSyncDuration"]?.stringValue
+      .flatMap(goDurationNanoseconds)
+    lastSyncStartTime = document.time("lastSyncStartTime")
+    lastSyncTime = document.time("lastSyncTime")
+    nextSyncTime = document.time("nextSyncTime")
+    latestImage = document["latestImage"]?.objectValue.flatMap(ImageReference.init(document:))
+    latestMoverStatus = document["latestMoverStatus"]?.objectValue
+      .flatMap(LatestMoverStatus.init(document:))
+    failedRuns = document[FailedRuns.section]?.objectValue.flatMap(FailedRuns.init(fields:))
+    if let section, let fields = document[section]?.objectValue { moverFields = (section, fields) }
+  }
+}
+
+extension ImageReference {
+  fileprivate init?(document: JSONObject) {
+    guard let apiGroup = document["apiGroup"]?.stringValue,
+      let kind = document["kind"]?.stringValue, let name = document["name"]?.stringValue
+    else { return nil }
+    self.init(apiGroup: apiGroup, kind: kind, name: name)
+  }
+}
+
+extension LatestMoverStatus {
+  fileprivate init?(document: JSONObject) {
+    guard let result = document["result"]?.stringValue.flatMap(MoverResult.init(rawValue:)) else {
+      return nil
+    }
+    self.init(result: result, logs: Array((document["logs"]?.stringValue ?? "").utf8))
+  }
+}
+
+extension JSONObject {
+  fileprivate func time(_ name: String) -> WallTime? {
+    self[name]?.stringValue.flatMap(WallTime.init(rfc3339:))
   }
 }
 
 extension SyncCondition {
+  fileprivate init?(document: JSONObject) {
+    guard document["type"]?.stringValue == SyncCondition.type,
+      let reason = document["reason"]?.stringValue.flatMap(Reason.init(rawValue:)),
+      let message = document["message"]?.stringValue,
+      let time = document.time("lastTransitionTime")
+    else { return nil }
+    self.init(reason, message: message, at: time)
+  }
+
   fileprivate var document: JSONObject {
     [
       "lastTransitionTime": .string(lastTransitionTime.rfc3339),

@@ -12,7 +12,7 @@ package enum SyncState: Sendable, Equatable {
     self =
       if status.lastSyncStartTime != nil {
         .synchronizing
-      } else if status.lastSyncTime == nil {
+      } else if status.lastSyncTime == nil, status.failedRuns == nil {
         .initial
       } else {
         .cleaningUp
@@ -26,6 +26,8 @@ package enum MoverReport: Sendable, Equatable {
   case completed(logs: [UInt8], image: ImageReference?)
   /// The mover failed; it will be run again, and the condition stays as it is.
   case failed(logs: [UInt8])
+  /// The mover failed and is not run again before the next trigger.
+  case gaveUp(logs: [UInt8])
   case cleanedUp
   /// The work could not be set up or cleaned up: a bad Secret, a missing volume.
   case error(String)
@@ -39,6 +41,8 @@ package enum SyncAction: Sendable, Equatable {
   case cleanUp
   /// The run ended after its deadline.
   case countMissedInterval
+  /// The run was given up.
+  case countFailedRun
   case recordDuration(nanoseconds: Int64)
 }
 
@@ -46,10 +50,20 @@ package enum SyncAction: Sendable, Equatable {
 package struct SyncSpec: Sendable {
   package var trigger: TriggerSpec
   package var isPaused: Bool
+  /// The first run waits for the schedule, too; without it, it starts at once, as VolSync's does.
+  package var waitsForSchedule: Bool
+  /// How much later than its schedule a run starts; of each object another, so that not all start
+  /// in the same second.
+  package var delaySeconds: Int64
 
-  package init(trigger: TriggerSpec, isPaused: Bool = false) {
+  package init(
+    trigger: TriggerSpec, isPaused: Bool = false, waitsForSchedule: Bool = false,
+    delaySeconds: Int64 = 0
+  ) {
     self.trigger = trigger
     self.isPaused = isPaused
+    self.waitsForSchedule = waitsForSchedule
+    self.delaySeconds = delaySeconds
   }
 }
 
@@ -64,8 +78,8 @@ package struct SyncStep: Sendable, Equatable {
 
 /// The trigger machine of one replication: a pure function.
 ///
-/// Differences from VolSync, each safer: a paused replication does not start, where VolSync takes
-/// the copy and starts a job of no pods; a run under way is left to end.
+/// Where it differs from VolSync, it is safer; each difference stands in the table of this target's
+/// page.
 package struct StateMachine: Sendable {
   private let spec: SyncSpec
   private let next: NextTime
@@ -93,18 +107,43 @@ package struct StateMachine: Sendable {
       return SyncStep(status: status, actions: [])
     }
     return switch SyncState(status) {
-    case .initial: start(status, at: now)
+    case .initial: begin(status, at: now)
     case .synchronizing: synchronize(status, report, at: now)
     case .cleaningUp: cleanUp(status, report, at: now)
     }
   }
 
-  private func start(_ status: ReplicationStatus, at now: WallTime) -> SyncStep {
+  /// When an idle replication has to be looked at again; nil when only a change of its spec, or
+  /// nothing, lets it start.
+  package func nextLook(_ status: ReplicationStatus) -> WallTime? {
+    if spec.isPaused { return nil }
+    return switch trigger {
+    case .manual: nil
+    case .schedule: status.nextSyncTime
+    case .none: status.failedRuns?.retryTime
+    }
+  }
+
+  private func begin(_ status: ReplicationStatus, at now: WallTime) -> SyncStep {
     var status = status
-    if spec.isPaused {
+    if spec.isPaused || waitsForFirstTime(&status, at: now) {
       setWaiting(&status, at: now)
       return SyncStep(status: status, actions: [])
     }
+    return start(status, at: now)
+  }
+
+  /// Whether the first run is to come at a time that has not come yet.
+  private func waitsForFirstTime(_ status: inout ReplicationStatus, at now: WallTime) -> Bool {
+    guard spec.waitsForSchedule, case .schedule = trigger else { return false }
+    if let stored = status.nextSyncTime, stored < now { return false }
+    // The schedule may have been changed to an earlier time meanwhile, and the clock set back.
+    status.nextSyncTime = earliest(status.nextSyncTime, dueTime(after: now))
+    return true
+  }
+
+  private func start(_ status: ReplicationStatus, at now: WallTime) -> SyncStep {
+    var status = status
     status.lastSyncStartTime = now
     status.setCondition(.syncInProgress, at: now)
     return SyncStep(status: status, actions: [.synchronize])
@@ -117,6 +156,7 @@ package struct StateMachine: Sendable {
     switch report {
     case .completed(let logs, let image):
       return complete(status, logs: logs, image: image, at: now)
+    case .gaveUp(let logs): return giveUp(status, logs: logs, at: now)
     case .failed(let logs):
       status.latestMoverStatus = LatestMoverStatus(result: .failed, logs: logs)
     case .nothing, .cleanedUp, .error: break
@@ -141,10 +181,30 @@ package struct StateMachine: Sendable {
     status.lastSyncStartTime = nil
     status.lastManualSync = spec.trigger.manual
     status.latestMoverStatus = LatestMoverStatus(result: .successful, logs: logs)
+    status.failedRuns = nil
     if let image { status.latestImage = image }
-    status.nextSyncTime = nextSyncTime(after: now)
+    status.nextSyncTime = nextSyncTime(status, at: now)
     status.setCondition(.cleaningUp, at: now)
     return SyncStep(status: status, actions: actions + [.cleanUp])
+  }
+
+  private func giveUp(
+    _ status: ReplicationStatus, logs: [UInt8], at now: WallTime
+  ) -> SyncStep {
+    var status = status
+    status.latestMoverStatus = LatestMoverStatus(result: .failed, logs: logs)
+    status.lastSyncStartTime = nil
+    var failed = FailedRuns(count: 1, lastTime: now)
+    failed.count += status.failedRuns?.count ?? 0
+    switch trigger {
+    case .manual(let tag): failed.manualTag = tag
+    case .schedule: break
+    case .none: failed.retryTime = now.advanced(bySeconds: FailedRuns.pauseSeconds(failed.count))
+    }
+    status.failedRuns = failed
+    status.nextSyncTime = nextSyncTime(status, at: now)
+    status.setCondition(.cleaningUp, at: now)
+    return SyncStep(status: status, actions: [.countFailedRun, .cleanUp])
   }
 
   private func cleanUp(
@@ -155,7 +215,7 @@ package struct StateMachine: Sendable {
       if status.condition?.reason == .error { status.setCondition(.cleaningUp, at: now) }
       return SyncStep(status: status, actions: [.cleanUp])
     }
-    status.nextSyncTime = status.lastSyncTime.flatMap(nextSyncTime)
+    status.nextSyncTime = nextSyncTime(status, at: now)
     if !spec.isPaused, isDue(status, at: now) { return start(status, at: now) }
     setWaiting(&status, at: now)
     return SyncStep(status: status, actions: [])
@@ -163,9 +223,13 @@ package struct StateMachine: Sendable {
 
   private func isDue(_ status: ReplicationStatus, at now: WallTime) -> Bool {
     switch trigger {
-    case .manual(let tag): tag != status.lastManualSync
+    case .manual(let tag): tag != status.lastManualSync && tag != status.failedRuns?.manualTag
     case .schedule: status.nextSyncTime.map { $0 < now } ?? false
-    case .none: true
+    // A clock that was set back must not make a pause longer than the longest.
+    case .none:
+      status.failedRuns?.retryTime.map {
+        $0 < now || $0 > now.advanced(bySeconds: FailedRuns.pauseSecondsMax)
+      } ?? true
     }
   }
 
@@ -178,8 +242,22 @@ package struct StateMachine: Sendable {
     }
   }
 
-  private func nextSyncTime(after time: WallTime) -> WallTime? {
-    if case .schedule = trigger { next(time) } else { nil }
+  /// The first time of the schedule after the last run, whether it counted or was given up.
+  private func nextSyncTime(_ status: ReplicationStatus, at now: WallTime) -> WallTime? {
+    let times = [status.lastSyncTime, status.failedRuns?.lastTime].compactMap(\.self)
+    guard case .schedule = trigger, let last = times.max() else { return nil }
+    if last <= now { return dueTime(after: last) }
+    // A run that ended in the future, before the clock was set back, holds nothing up.
+    return earliest(status.nextSyncTime, dueTime(after: now))
+  }
+
+  private func earliest(_ stored: WallTime?, _ upcoming: WallTime?) -> WallTime? {
+    guard let stored, let upcoming else { return upcoming }
+    return min(stored, upcoming)
+  }
+
+  private func dueTime(after time: WallTime) -> WallTime? {
+    next(time)?.advanced(bySeconds: spec.delaySeconds)
   }
 
   private func missedDeadline(since last: WallTime?, _ now: WallTime) -> Bool {
@@ -216,6 +294,11 @@ extension ReplicationStatus {
 }
 
 extension WallTime {
+  fileprivate func advanced(bySeconds count: Int64) -> WallTime {
+    let (seconds, overflow) = seconds.addingReportingOverflow(count)
+    return WallTime(seconds: overflow ? .max : seconds, nanoseconds: nanoseconds)
+  }
+
   /// Nanoseconds from `earlier` to this point, at most the range of `Int64`.
   package func nanoseconds(since earlier: WallTime) -> Int64 {
     let (seconds, overflow) = (self.seconds - earlier.seconds).multipliedReportingOverflow(

@@ -9,12 +9,14 @@ private let everyHundred: NextTime = { time in
   WallTime(seconds: (time.seconds / 100 + 1) * 100)
 }
 
+/// Stands for any; ``everyHundred`` says when it is due. nil, were it not to be read, would show as
+/// no trigger.
+private let machineSchedule = try? CronSchedule("* * * * *")
+
 private func machine(
   manual: String? = nil, schedule: Bool = false, paused: Bool = false
 ) -> StateMachine {
-  // `next` stands for it; a schedule that cannot be read would show as one without trigger.
-  let cron = schedule ? try? CronSchedule("* * * * *") : nil
-  let trigger = TriggerSpec(schedule: cron, manual: manual)
+  let trigger = TriggerSpec(schedule: schedule ? machineSchedule : nil, manual: manual)
   return StateMachine(SyncSpec(trigger: trigger, isPaused: paused), next: everyHundred)
 }
 
@@ -149,5 +151,80 @@ private let success = MoverReport.completed(logs: Array("ok\n".utf8), image: nil
     let started = machine().step(ReplicationStatus(), .nothing, at: time(50)).status
     let step = machine().step(started, success, at: time(10))
     #expect(step.status.lastSyncDurationNanoseconds == 0)
+  }
+
+  // MARK: Runs that are given up
+
+  private func gaveUp(_ machine: StateMachine, at seconds: Int64) -> ReplicationStatus {
+    let started = machine.step(ReplicationStatus(), .nothing, at: time(50)).status
+    let step = machine.step(started, .gaveUp(logs: Array("broken".utf8)), at: time(seconds))
+    #expect(step.actions == [.countFailedRun, .cleanUp])
+    #expect(step.status.lastSyncStartTime == nil)
+    #expect(step.status.lastSyncTime == nil)
+    #expect(step.status.latestMoverStatus?.result == .failed)
+    #expect(step.status.failedRuns?.count == 1)
+    #expect(SyncState(step.status) == .cleaningUp)
+    return step.status
+  }
+
+  @Test func aScheduledRunThatWasGivenUpWaitsForItsNextTime() {
+    let machine = machine(schedule: true)
+    let status = gaveUp(machine, at: 260)
+    #expect(status.nextSyncTime == time(300))
+    let idle = machine.step(status, .cleanedUp, at: time(261))
+    #expect(idle.actions.isEmpty)
+    #expect(idle.status.condition?.reason == .waitingForSchedule)
+    #expect(machine.nextLook(idle.status) == time(300))
+    let again = machine.step(idle.status, .cleanedUp, at: time(301))
+    #expect(again.actions == [.synchronize])
+    let done = machine.step(again.status, success, at: time(302)).status
+    #expect(done.failedRuns == nil)
+    #expect(done.latestMoverStatus?.result == .successful)
+  }
+
+  @Test func aManualRunThatWasGivenUpWaitsForAnotherTag() {
+    let status = gaveUp(machine(manual: "a"), at: 60)
+    #expect(status.lastManualSync == nil)
+    #expect(machine(manual: "a").step(status, .cleanedUp, at: time(9000)).actions.isEmpty)
+    #expect(machine(manual: "b").step(status, .cleanedUp, at: time(61)).actions == [.synchronize])
+  }
+
+  @Test func aContinuousRunThatWasGivenUpWaitsLongerEachTime() {
+    var status = gaveUp(machine(), at: 60)
+    var now: Int64 = 60
+    for pause in [60, 120, 240, 480, 960, 1920, 3600, 3600] as [Int64] {
+      #expect(machine().nextLook(status) == time(now + pause))
+      #expect(machine().step(status, .cleanedUp, at: time(now + pause)).actions.isEmpty)
+      let again = machine().step(status, .cleanedUp, at: time(now + pause + 1))
+      #expect(again.actions == [.synchronize])
+      now += pause + 10
+      status = machine().step(again.status, .gaveUp(logs: []), at: time(now)).status
+    }
+    // A clock set back by a day.
+    #expect(machine().step(status, .cleanedUp, at: time(now - 86_400)).actions == [.synchronize])
+  }
+
+  @Test func theFirstRunMayWaitForTheSchedule() {
+    let spec = SyncSpec(
+      trigger: TriggerSpec(schedule: machineSchedule), waitsForSchedule: true, delaySeconds: 7)
+    let machine = StateMachine(spec, next: everyHundred)
+    let first = machine.step(ReplicationStatus(), .nothing, at: time(5050))
+    #expect(first.actions.isEmpty)
+    #expect(first.status.nextSyncTime == time(5107))
+    #expect(first.status.condition?.reason == .waitingForSchedule)
+    #expect(SyncState(first.status) == .initial)
+    #expect(machine.step(first.status, .nothing, at: time(5107)).actions.isEmpty)
+    #expect(machine.step(first.status, .nothing, at: time(5108)).actions == [.synchronize])
+    // The clock was set back: not later than the schedule says now.
+    let earlier = machine.step(first.status, .nothing, at: time(150))
+    #expect(earlier.status.nextSyncTime == time(207))
+  }
+
+  @Test func aClockSetBackHoldsNothingUp() {
+    let step = machine(schedule: true).step(idle(at: 90_000), .cleanedUp, at: time(350))
+    #expect(step.status.nextSyncTime == time(400))
+    #expect(step.actions.isEmpty)
+    let later = machine(schedule: true).step(step.status, .cleanedUp, at: time(401))
+    #expect(later.actions == [.synchronize])
   }
 }

@@ -13,6 +13,7 @@ import Testing
   ])
   func writesDurationsAsGoDoes(nanoseconds: Int64, text: String) {
     #expect(goDurationText(nanoseconds: nanoseconds) == text)
+    #expect(goDurationNanoseconds(text) == nanoseconds)
   }
 
   @Test func keepsTheTailOfTheLog() {
@@ -49,5 +50,57 @@ import Testing
     for kind in FailureKind.allCases where kind != .unreachable {
       #expect(policy.delaySeconds(after: 1, kind: kind) == nil)
     }
+  }
+
+  @Test(arguments: [
+    ("5m", 300_000_000_000), ("1h30m", 5_400_000_000_000), ("+.5s", 500_000_000),
+    ("1.s", 1_000_000_000),
+    ("0", 0), ("-0", 0), ("1us", 1000), ("0.1ns", 0), ("1.000000001h", 3_600_000_003_600),
+    ("2562047h47m16.854775807s", Int64.max),
+  ])
+  func readsDurationsAsGoDoes(text: String, nanoseconds: Int64) {
+    #expect(goDurationNanoseconds(text) == nanoseconds)
+  }
+
+  @Test(arguments: [
+    "", "-", "5", "s", ".s", "5 m", "5M", "1d", "1h-5m", "2562048h", "99999999999999999999s",
+    "2562047h47m16.854775808s", "1.5.5s", "0x1s", "00", "١s",
+  ])
+  func refusesOtherDurations(text: String) {
+    #expect(goDurationNanoseconds(text) == nil)
+  }
+
+  @Test func whatIsPrintedIsReadAgain() {
+    var status = ReplicationStatus()
+    #expect(ReplicationStatus(document: status.document, section: "restic") == status)
+    status.lastSyncTime = WallTime(seconds: 1_782_986_400)
+    status.lastSyncStartTime = WallTime(seconds: 1_782_986_500)
+    status.nextSyncTime = WallTime(seconds: 1_782_986_600)
+    status.lastSyncDurationNanoseconds = 61_500_000_001
+    status.lastManualSync = "now: \"é\""
+    status.latestMoverStatus = LatestMoverStatus(result: .failed, logs: Array("a\nb".utf8))
+    status.latestImage = ImageReference(apiGroup: "", kind: "PersistentVolumeClaim", name: "c")
+    status.moverFields = ("restic", ["lastPruned": .string("2026-07-02T10:00:00Z")])
+    status.condition = SyncCondition(
+      .error, message: "no Secret", at: WallTime(seconds: 1_782_986_000))
+    status.failedRuns = FailedRuns(
+      count: 3, lastTime: WallTime(seconds: 1_782_986_300), manualTag: "t",
+      retryTime: WallTime(seconds: 1_782_987_300))
+    let read = ReplicationStatus(document: status.document, section: "restic")
+    #expect(read == status)
+    #expect(read.failedRuns == status.failedRuns)
+    #expect(read.condition == status.condition)
+    #expect(read.lastSyncDurationNanoseconds == status.lastSyncDurationNanoseconds)
+  }
+
+  @Test func whatIsOutOfShapeCountsAsAbsent() {
+    let document: JSONObject = [
+      "conditions": .array([.string("x"), .object(["type": .string("Other")])]),
+      "lastSyncTime": .string("yesterday"), "lastSyncStartTime": .integer(5),
+      "lastSyncDuration": .string("long"), "latestImage": .object([:]),
+      "latestMoverStatus": .object(["result": .string("Perhaps")]),
+      "drover": .object(["failedRuns": .integer(-1)]), "restic": .array([]),
+    ]
+    #expect(ReplicationStatus(document: document, section: "restic") == ReplicationStatus())
   }
 }
