@@ -116,7 +116,8 @@ let package = Package(
     swift(
       "Movers",
       [
-        "Control", "Manifests", "Volumes", "Supervision", "Replication", "BackupRepository",
+        "Control", "Triggers", "Manifests", "Volumes", "Supervision", "Replication",
+        "BackupRepository",
         "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform", "Pipelines",
       ]),
 

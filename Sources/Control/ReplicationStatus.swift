@@ -64,8 +64,8 @@ package struct ImageReference: Sendable, Equatable {
 /// The runs that were given up since the last one that counted: Drover's own, below `drover`.
 package struct FailedRuns: Sendable, Equatable {
   package static let section = "drover"
-  /// After a run without trigger was given up, the next one waits a minute, then twice as long each
-  /// time, up to this.
+  /// After a run without trigger was given up, the next one waits a few seconds, then twice as long
+  /// each time, up to this.
   package static let pauseSecondsMax: Int64 = 3600
 
   package var count: Int
@@ -85,7 +85,7 @@ package struct FailedRuns: Sendable, Equatable {
   }
 
   static func pauseSeconds(_ count: Int) -> Int64 {
-    count > 6 ? pauseSecondsMax : min(pauseSecondsMax, 60 << Int64(max(0, count - 1)))
+    count > 10 ? pauseSecondsMax : min(pauseSecondsMax, 5 << Int64(max(0, count - 1)))
   }
 
   /// Reads the fields; nil when they say nothing that can be gone by.

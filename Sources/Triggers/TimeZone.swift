@@ -87,8 +87,10 @@ package struct TimeZone: Sendable, Equatable {
 
   /// The zone of this machine: `TZ` when it is set, else `/etc/localtime`; UTC when neither can be
   /// used, as the C library has it.
-  package static func local(environment: [String: String]) -> TimeZone {
-    guard let given = environment["TZ"] else {
+  package static func local() -> TimeZone { local(getenv("TZ").map { String(cString: $0) }) }
+
+  static func local(_ given: String?) -> TimeZone {
+    guard let given else {
       return file("/etc/localtime", name: "local") ?? .utc
     }
     let text = given.hasPrefix(":") ? String(given.dropFirst()) : given

@@ -10,7 +10,7 @@ import Supervision
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Run what manifest files ask for, and end with the outcome.",
+    abstract: "Run what manifest files ask for: once, or by their triggers.",
     discussion: """
       Reads ReplicationSource and ReplicationDestination with rsyncTLS, restic or rclone, \
       Secret, ConfigMap, PersistentVolume and PersistentVolumeClaim as VolSync knows them. \
@@ -18,8 +18,12 @@ struct RunCommand: ParsableCommand {
       first, and a source without address sends to the destination of the files; with restic and \
       rclone a destination restores after the sources of its repository or bucket have stored.
 
+      When all triggers are manual, or with --once, each replication runs once. Otherwise they are \
+      served until the program is told to end (SIGTERM, Ctrl-C): by schedule, or without a trigger \
+      again and again. A run that fails is tried again by its next trigger.
+
       Nothing is kept from run to run. What was printed with -o yaml may be given to the next run: \
-      its status says when the repository was pruned last.
+      its status says when each ran last, and when the repository was pruned last.
       """)
 
   enum Output: String, ExpressibleByArgument, CaseIterable {
@@ -36,7 +40,7 @@ struct RunCommand: ParsableCommand {
 
   @Flag(
     name: .long,
-    help: "Run each replication once, whatever its trigger; manual ones run once anyway.")
+    help: "Run each replication once, whatever its trigger, and end with the outcome.")
   var once = false
 
   @Option(
@@ -63,18 +67,12 @@ struct RunCommand: ParsableCommand {
       let planner = RunPlanner(
         set, served: movers.sections, cacheDirectory: RepoCache.standardPath)
       let plan = try planner.plan()
-      if !once { try plan.requireManualTriggers() }
       let directory = try RunDirectory()
       defer { directory.remove() }
-      let session = RunSession(plan, movers: movers, stateDirectory: directory.path) {
-        log.write($0, $1)
-      }
-      TerminationSignals.handle {
-        log.write("cancelled: ending movers; once more to end at once")
-        session.cancel()
-      }
       log.write(skipped: plan)
-      let report = try session.run()
+      let report =
+        once || plan.isDoneAfterOneRun
+        ? try runOnce(plan, movers, directory, log) : try serve(plan, movers, directory, log)
       if let output { try print(report.objects, output) }
       return report.exitStatus
     } catch {
@@ -83,6 +81,34 @@ struct RunCommand: ParsableCommand {
       if let hint = failure?.hint { log.write(hint) }
       return failure.map { ExitStatus($0.kind) } ?? .failed
     }
+  }
+
+  private static func runOnce(
+    _ plan: RunPlan, _ movers: MoverRegistry<MoverRequest>, _ directory: RunDirectory,
+    _ log: RunLog
+  ) throws -> RunReport {
+    let session = RunSession(plan, movers: movers, stateDirectory: directory.path) {
+      log.write($0, $1)
+    }
+    TerminationSignals.handle {
+      log.write("cancelled: ending movers; once more to end at once")
+      session.cancel()
+    }
+    return try session.run()
+  }
+
+  private static func serve(
+    _ plan: RunPlan, _ movers: MoverRegistry<MoverRequest>, _ directory: RunDirectory,
+    _ log: RunLog
+  ) throws -> RunReport {
+    let service = RunService(plan, movers: movers, stateDirectory: directory.path) {
+      log.write($0, $1)
+    }
+    TerminationSignals.handle {
+      log.write("ending movers; once more to end at once")
+      service.cancel()
+    }
+    return try service.run()
   }
 
   private static func print(_ objects: [JSONValue], _ output: Output) throws {

@@ -19,6 +19,8 @@ final class RunLog: Sendable {
   func write(_ key: ObjectKey, _ notice: RunNotice) {
     let name = "\(key.kind) \(key.namespace ?? "")/\(key.name)"
     switch notice {
+    case .started: break
+    case .waiting(let time): write("\(name): next run after \(time.rfc3339)")
     case .event(let event):
       if let text = text(of: event) { write("\(name): \(text)") }
     case .retrying(let failure, let attempt, let delay):

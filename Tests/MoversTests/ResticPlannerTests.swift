@@ -1,4 +1,5 @@
 import BackupRepository
+import Control
 import Manifests
 import Movers
 import Platform
@@ -239,13 +240,28 @@ import Testing
     ("trigger: {manual: a}", true), ("trigger: {manual: a, schedule: '@daily'}", true),
     ("trigger: {schedule: '@daily'}", false), ("", false),
   ])
-  func manualTriggersAloneNeedNoOnce(trigger: String, isServed: Bool) throws {
-    let plan = try plan(secret() + source(rest: trigger))
-    if isServed {
-      try plan.requireManualTriggers()
-    } else {
-      #expect(throws: RunError.self) { try plan.requireManualTriggers() }
+  func manualTriggersAloneAreDoneAfterOneRun(trigger: String, isDone: Bool) throws {
+    #expect(try plan(secret() + source(rest: trigger)).isDoneAfterOneRun == isDone)
+  }
+
+  /// What a run does for its repository is decided when it starts, not when the files are read.
+  @Test func upkeepIsDecidedForEachRun() throws {
+    let plan = try plan(secret() + source(rest: "trigger: {schedule: '@daily'}"))
+    let end = try #require(plan.sources.first)
+    let start = try #require(WallTime(rfc3339: "2026-01-10T00:00:00Z")).seconds
+    func prunes(_ end: RunEnd, days: Int64) throws -> Bool {
+      let now = WallTime(seconds: start + days * 86_400 + 1)
+      let job = try #require(end.job(at: now).restic)
+      guard case .backup(let backup) = job.work else { throw TestFailure("no backup") }
+      return backup.prunes
     }
+    #expect(try !prunes(end, days: 6))
+    #expect(try prunes(end, days: 7))
+    var later = end
+    let pruned = WallTime(seconds: start + 7 * 86_400)
+    later.set(ResticStatus(lastPruned: pruned).fields)
+    #expect(try !prunes(later, days: 13))
+    #expect(try prunes(later, days: 14))
   }
 
   @Test func aBlockVolumeIsRefused() throws {

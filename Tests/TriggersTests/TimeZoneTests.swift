@@ -63,13 +63,13 @@ import Testing
 
   @Test func theMachinesOwnZone() throws {
     let summer = "2026-07-01T00:00:00Z"
-    #expect(try offset(.local(environment: ["TZ": "Europe/Berlin"]), summer) == 7200)
-    #expect(try offset(.local(environment: ["TZ": ":Asia/Tokyo"]), summer) == 32_400)
+    #expect(try offset(.local("Europe/Berlin"), summer) == 7200)
+    #expect(try offset(.local(":Asia/Tokyo"), summer) == 32_400)
     #expect(
-      try offset(.local(environment: ["TZ": "/usr/share/zoneinfo/Asia/Tokyo"]), summer) == 32_400)
-    #expect(try offset(.local(environment: ["TZ": "XYZ-4"]), summer) == 14_400)
-    #expect(try offset(.local(environment: ["TZ": ""]), summer) == 0)
-    #expect(try offset(.local(environment: ["TZ": "no such zone"]), summer) == 0)
+      try offset(.local("/usr/share/zoneinfo/Asia/Tokyo"), summer) == 32_400)
+    #expect(try offset(.local("XYZ-4"), summer) == 14_400)
+    #expect(try offset(.local(""), summer) == 0)
+    #expect(try offset(.local("no such zone"), summer) == 0)
   }
 
   /// A file of the database that was cut short or spoiled is refused or read, never a trap.

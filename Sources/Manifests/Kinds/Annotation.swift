@@ -1,4 +1,5 @@
 import Platform
+import Triggers
 
 /// What the YAML of VolSync cannot say about a host: annotations of one prefix.
 package enum Annotation: String, CaseIterable, Sendable {
@@ -21,7 +22,10 @@ package enum Annotation: String, CaseIterable, Sendable {
 
   /// Annotations that a run acts on; the others are known names whose time comes later.
   private var isServed: Bool {
-    self == .listen || self == .allowEmptySource || self == .destinations
+    switch self {
+    case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone: true
+    default: false
+    }
   }
 
   /// Reports unknown names of the prefix, names that are not served, and values out of shape.
@@ -43,12 +47,14 @@ package enum Annotation: String, CaseIterable, Sendable {
 
   private func problem(in value: String) -> String? {
     switch self {
-    case .allowEmptySource:
+    case .allowEmptySource, .waitForSchedule:
       ["true", "false"].contains(value) ? nil : "must be \"true\" or \"false\", not \"\(value)\""
     case .listen:
       HostPort(value) == nil
         ? "\"\(value)\" is not address:port: write for instance \"127.0.0.1:8000\" or \"[::]:8000\""
         : nil
+    case .jitter: Annotation.jitterProblem(in: value)
+    case .timeZone: Annotation.timeZoneProblem(in: value)
     case .destinations: Annotation.destinationsProblem(in: value)
     default: nil
     }
@@ -61,6 +67,24 @@ package enum Annotation: String, CaseIterable, Sendable {
       while line.last?.isWhitespace == true { line.removeLast() }
       return String(line.drop(while: \.isWhitespace))
     }.filter { !$0.isEmpty }
+  }
+
+  private static func jitterProblem(in value: String) -> String? {
+    if let nanoseconds = goDurationNanoseconds(value),
+      (0...86_400_000_000_000).contains(nanoseconds)
+    {
+      return nil
+    }
+    return "\"\(value)\" is no duration from 0s to 24h: write for instance \"5m\" or \"1h30m\""
+  }
+
+  private static func timeZoneProblem(in value: String) -> String? {
+    do {
+      _ = try TimeZone.named(value)
+      return nil
+    } catch {
+      return error.reason
+    }
   }
 
   private static func destinationsProblem(in value: String) -> String? {

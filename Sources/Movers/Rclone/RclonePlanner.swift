@@ -68,8 +68,17 @@ struct RclonePlanner {
     let status = source.object.rcloneStatus
     let volume = context.volume(of: source)
     guard let job = job(of: source, volume, .source, further: further, status) else { return nil }
-    var end = RunEnd(object: source.object, spec: source.spec, job: .rclone(job))
-    if !further.isEmpty { end.statusFields = status }
+    var end = context.end(of: source, .rclone(job))
+    guard !further.isEmpty else { return end }
+    end.statusFields = status
+    end.refresh = { job, fields, _ in
+      guard case .rclone(var job) = job else { return job }
+      let times = RcloneSummary.Remote.lastSyncTimes(in: fields)
+      for index in job.remotes.indices {
+        job.remotes[index].lastSyncTime = times[job.remotes[index].address]
+      }
+      return .rclone(job)
+    }
     return end
   }
 
@@ -78,7 +87,7 @@ struct RclonePlanner {
     guard let job = job(of: destination, volume, .destination, further: [], JSONObject()) else {
       return nil
     }
-    var end = RunEnd(object: destination.object, spec: destination.spec, job: .rclone(job))
+    var end = context.end(of: destination, .rclone(job))
     end.image = volume?.image
     return end
   }

@@ -58,19 +58,27 @@ struct ResticPlanner {
   private func end(of source: Candidate<ReplicationSource, ResticSection>) -> RunEnd? {
     let section = source.section
     let status = ResticUpkeep.carried(source.object.resticStatus, unlock: section.unlock)
-    let upkeep = ResticUpkeep(
-      pruneIntervalDays: section.pruneIntervalDays, unlock: section.unlock, status: status,
-      // An object that no server has stored is made by this run.
-      created: source.object.created ?? now, at: now)
     var backup = ResticJob.Backup()
     backup.retention = section.retain.map(ResticRetention.init) ?? ResticRetention()
-    backup.prunes = upkeep.prunes
-    backup.unlock = upkeep.unlock
     backup.excludesCaches = section.excludesCaches
     backup.allowEmptySource = source.replication.metadata[.allowEmptySource] == "true"
     guard let job = job(of: source, context.volume(of: source), .backup(backup)) else { return nil }
-    var end = RunEnd(object: source.object, spec: source.spec, job: .restic(job))
+    var end = context.end(of: source, .restic(job))
     end.statusFields = status.fields
+    let (days, unlock) = (section.pruneIntervalDays, section.unlock)
+    // An object that no server has stored is made by this run.
+    let created = source.object.created ?? now
+    end.refresh = { job, fields, now in
+      guard case .restic(var job) = job, case .backup(var backup) = job.work else { return job }
+      let upkeep = ResticUpkeep(
+        pruneIntervalDays: days, unlock: unlock, status: ResticStatus(fields: fields),
+        created: created, at: now)
+      backup.prunes = upkeep.prunes
+      backup.unlock = upkeep.unlock
+      job.work = .backup(backup)
+      return .restic(job)
+    }
+    end.job = end.job(at: now)
     return end
   }
 
@@ -82,7 +90,7 @@ struct ResticPlanner {
     restore.deletesExtra = section.enableFileDeletion
     let volume = context.volume(of: destination)
     guard let job = job(of: destination, volume, .restore(restore)) else { return nil }
-    var end = RunEnd(object: destination.object, spec: destination.spec, job: .restic(job))
+    var end = context.end(of: destination, .restic(job))
     end.image = volume?.image
     return end
   }

@@ -36,7 +36,7 @@ struct RsyncTLSPlanner {
       .receive, root: volume.path, host: listen.host, port: listen.port,
       key: keys.key(of: destination.key))
     job.excludes = RsyncTLSJob.standardExcludes
-    var end = RunEnd(object: destination.object, spec: destination.spec, job: .rsyncTLS(job))
+    var end = context.end(of: destination, .rsyncTLS(job))
     if let name = keys.generatedName(of: destination.key) {
       end.statusFields["keySecret"] = .string(name)
     }
@@ -55,7 +55,7 @@ struct RsyncTLSPlanner {
       port: source.section.port ?? RunPlanner.standardPort, key: keys.key(of: source.key))
     job.allowEmptySource = source.replication.metadata[.allowEmptySource] == "true"
     job.excludes = RsyncTLSJob.standardExcludes
-    var end = RunEnd(object: source.object, spec: source.spec, job: .rsyncTLS(job))
+    var end = context.end(of: source, .rsyncTLS(job))
     end.peer = peer?.key
     if source.spec.isPaused || peer?.spec.isPaused == true {
       plan.skipped.append(end)

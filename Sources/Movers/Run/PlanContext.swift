@@ -1,6 +1,7 @@
 import Control
 import Manifests
 import Platform
+import Triggers
 import Volumes
 
 /// What planning of every section shares: the objects, their volumes, and what stands against a
@@ -8,6 +9,7 @@ import Volumes
 final class PlanContext {
   let set: ManifestSet
   let binder: VolumeBinder
+  private let localZone = TimeZone.local()
   /// What is wrong in the files, or not served.
   let problems = ProblemList()
   /// What is wrong with volumes of this host.
@@ -50,6 +52,15 @@ final class PlanContext {
     }
   }
 
+  /// An end with its trigger and the zone of its schedule.
+  func end<Kind, Section>(of candidate: Candidate<Kind, Section>, _ job: RunJob) -> RunEnd {
+    let metadata = candidate.replication.metadata
+    let name = candidate.replication.trigger.schedule?.zoneName ?? metadata[.timeZone]
+    // A zone that is not known was told when the files were read.
+    let zone = name.flatMap { try? TimeZone.named($0) } ?? localZone
+    return RunEnd(object: candidate.object, spec: candidate.spec, job: job, zone: zone)
+  }
+
   func report(
     _ object: LoadedObject, at mark: Mark? = nil, _ path: String, _ text: String,
     suggestion: String? = nil
@@ -69,7 +80,23 @@ struct Candidate<Kind: Replication, Section: Sendable> {
   var key: ObjectKey { replication.key }
 
   var spec: SyncSpec {
-    SyncSpec(trigger: replication.trigger, isPaused: replication.isPaused)
+    let metadata = replication.metadata
+    return SyncSpec(
+      trigger: replication.trigger, isPaused: replication.isPaused,
+      waitsForSchedule: metadata[.waitForSchedule] == "true",
+      delaySeconds: key.delaySeconds(jitter: metadata[.jitter].flatMap(goDurationNanoseconds) ?? 0))
+  }
+}
+
+extension ObjectKey {
+  /// The object's own share of a jitter in nanoseconds: the same each time, of each object another.
+  func delaySeconds(jitter: Int64) -> Int64 {
+    let seconds = UInt64(max(0, jitter) / 1_000_000_000)
+    // FNV-1a.
+    let hash = "\(kind)/\(namespace ?? "")/\(name)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+      ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+    }
+    return Int64(hash % (seconds + 1))
   }
 }
 

@@ -1,6 +1,7 @@
 package import Control
 package import Manifests
 package import Platform
+package import Triggers
 
 /// What a run of given files will do: a value that is complete before anything starts.
 package struct RunPlan: Sendable {
@@ -11,15 +12,21 @@ package struct RunPlan: Sendable {
   /// Objects with a status, in the order of the files.
   package var order: [ObjectKey] = []
 
-  /// Refuses what would not be done with one run of each end: schedules, and ends without a
-  /// trigger, which go on for ever.
-  package func requireManualTriggers() throws(RunError) {
-    let problems = (destinations + sources).filter { $0.spec.trigger.manual == nil }.map { end in
-      Problem(
-        end.object.mark, object: end.object.label, path: "spec.trigger",
-        "running again and again is not served yet: add --once to run each replication once")
+  /// Whether one run of each end is all that is asked for: no schedule, and none without a trigger,
+  /// which goes on for ever.
+  package var isDoneAfterOneRun: Bool {
+    (destinations + sources).allSatisfy { $0.spec.trigger.manual != nil }
+  }
+
+  /// All ends, paused ones too.
+  var ends: [RunEnd] { destinations + sources + skipped }
+
+  /// The objects in the order of the files, each with its status.
+  func objects(status: (RunEnd) -> JSONObject) -> [JSONValue] {
+    let ends = Dictionary(uniqueKeysWithValues: ends.map { ($0.key, $0) })
+    return order.compactMap { key in
+      ends[key].map { $0.object.document(status: status($0)) }
     }
-    if !problems.isEmpty { throw .invalid(problems) }
   }
 }
 
@@ -28,6 +35,10 @@ package struct RunEnd: Sendable {
   package var object: LoadedObject
   package var spec: SyncSpec
   package var job: RunJob
+  /// The zone of its schedule.
+  package var zone: TimeZone
+  /// Makes the job anew from the fields of the status and the time, where it depends on them.
+  var refresh: (@Sendable (RunJob, JSONObject, WallTime) -> RunJob)?
   /// Fields of the status below the mover's section that are known before the run.
   package var statusFields = JSONObject()
   /// What a destination publishes after a run that counts.
@@ -37,13 +48,44 @@ package struct RunEnd: Sendable {
   /// Ends of the same plan that this one waits for; it does not run when one of them fails.
   package var predecessors: [ObjectKey] = []
 
-  package init(object: LoadedObject, spec: SyncSpec, job: RunJob) {
+  package init(object: LoadedObject, spec: SyncSpec, job: RunJob, zone: TimeZone) {
     self.object = object
     self.spec = spec
     self.job = job
+    self.zone = zone
   }
 
   package var key: ObjectKey { object.key }
+
+  /// The trigger machine of this end.
+  var machine: StateMachine {
+    let (schedule, zone) = (spec.trigger.schedule, zone)
+    return StateMachine(spec) { schedule?.next(after: $0, in: zone) }
+  }
+
+  /// The job of a run that starts now.
+  package func job(at now: WallTime) -> RunJob { refresh?(job, statusFields, now) ?? job }
+
+  /// What the files say of earlier runs.
+  var storedStatus: JSONObject { object.document["status"]?.objectValue ?? JSONObject() }
+
+  /// Takes over what an attempt has changed of the status.
+  package mutating func set(_ fields: JSONObject) {
+    for field in fields.members { statusFields[field.name] = field.value }
+  }
+
+  /// The status as it is printed; `address` is where the end listens.
+  func document(of status: ReplicationStatus, address: HostPort?) -> JSONObject {
+    var status = status
+    var fields = JSONObject()
+    if job.listens, let address {
+      fields["address"] = .string(address.host)
+      fields["port"] = .integer(Int64(address.port))
+    }
+    for field in statusFields.members { fields[field.name] = field.value }
+    status.moverFields = (job.section, fields)
+    return status.document
+  }
 }
 
 /// Why nothing was started.

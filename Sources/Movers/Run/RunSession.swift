@@ -4,14 +4,17 @@ package import Platform
 
 /// What is told while a run goes on.
 package enum RunNotice: Sendable {
+  case started
   case event(MoverEvent)
   case retrying(MoverFailure, attempt: Int, delaySeconds: Double)
   /// Done; `shortfall` says what is lacking all the same.
   case completed(shortfall: String?)
   /// Not started, because an end that it waited for has failed.
   case givenUp
-  /// The end is not run again.
+  /// The run was given up.
   case failed(MoverFailure)
+  /// The next run comes when this has passed.
+  case waiting(until: WallTime)
 }
 
 /// How a run ended.
@@ -122,17 +125,11 @@ package final class RunSession: Sendable {
 
   private func makeMover(_ end: RunEnd, _ job: RunJob) throws -> any Mover {
     let key = end.key
-    let lockPath = stateDirectory.map {
-      "\($0)/\(key.kind)-\(key.namespace ?? "")-\(key.name).lock"
-    }
-    let request = MoverRequest(end: end, job: job, lockPath: lockPath) { [board, observer] event in
+    return try movers.makeMover(of: end, job, stateDirectory: stateDirectory) {
+      [board, observer] event in
       if case .listening(let address) = event { board.setListening(key, address) }
       observer(key, .event(event))
     }
-    guard let mover = try movers.makeMover(section: job.section, request) else {
-      throw MoverFailure(.unsupported, "nobody serves \(job.section)")
-    }
-    return mover
   }
 
   /// Runs the mover until it is done, has failed for good, or shall end.
@@ -167,15 +164,7 @@ package final class RunSession: Sendable {
   }
 
   private func status(of end: RunEnd, _ status: ReplicationStatus) -> JSONObject {
-    var status = status
-    var fields = JSONObject()
-    if end.job.listens, let address = board.address(of: end.key) {
-      fields["address"] = .string(address.host)
-      fields["port"] = .integer(Int64(address.port))
-    }
-    for field in end.statusFields.members { fields[field.name] = field.value }
-    status.moverFields = (end.job.section, fields)
-    return status.document
+    end.document(of: status, address: board.address(of: end.key))
   }
 
   // MARK: the end
@@ -187,11 +176,7 @@ package final class RunSession: Sendable {
       let status = end.spec.isPaused ? step.status : ReplicationStatus()
       board.finish(end.key, self.status(of: end, status), .completed)
     }
-    let ends = plan.destinations + plan.sources + plan.skipped
-    let objects = Dictionary(uniqueKeysWithValues: ends.map { ($0.key, $0.object) })
-    let printed = plan.order.compactMap { key in
-      objects[key]?.document(status: board.status(of: key))
-    }
+    let printed = plan.objects { board.status(of: $0.key) }
     let results = (plan.sources + plan.destinations).map { board.result(of: $0.key) }
     return RunReport(objects: printed, exitStatus: exitStatus(of: results))
   }
@@ -207,13 +192,6 @@ package final class RunSession: Sendable {
     }
     if let kind = kinds.first(where: { $0 != .partial }) { return ExitStatus(kind) }
     return kinds.isEmpty ? .done : .partial
-  }
-}
-
-extension RunEnd {
-  /// Takes over what an attempt has changed of the status.
-  fileprivate mutating func set(_ fields: JSONObject) {
-    for field in fields.members { statusFields[field.name] = field.value }
   }
 }
 
