@@ -245,9 +245,9 @@ package struct StateMachine: Sendable {
   /// The first time of the schedule after the last run, whether it counted or was given up.
   private func nextSyncTime(_ status: ReplicationStatus, at now: WallTime) -> WallTime? {
     let times = [status.lastSyncTime, status.failedRuns?.lastTime].compactMap(\.self)
-    guard case .schedule = trigger, let last = times.max() else { return nil }
-    if last <= now { return dueTime(after: last) }
+    guard case .schedule = trigger, !times.isEmpty else { return nil }
     // A run that ended in the future, before the clock was set back, holds nothing up.
+    if let last = times.filter({ $0 <= now }).max() { return dueTime(after: last) }
     return earliest(status.nextSyncTime, dueTime(after: now))
   }
 
@@ -256,14 +256,15 @@ package struct StateMachine: Sendable {
     return min(stored, upcoming)
   }
 
+  /// The first time after the given one when a run is due: a time of the schedule, and the delay.
   private func dueTime(after time: WallTime) -> WallTime? {
-    next(time)?.advanced(bySeconds: spec.delaySeconds)
+    next(time.advanced(bySeconds: -spec.delaySeconds))?.advanced(bySeconds: spec.delaySeconds)
   }
 
   private func missedDeadline(since last: WallTime?, _ now: WallTime) -> Bool {
-    guard case .schedule = trigger, let last, let due = next(last), let deadline = next(due) else {
-      return false
-    }
+    guard case .schedule = trigger, let last, let due = dueTime(after: last),
+      let deadline = dueTime(after: due)
+    else { return false }
     return deadline < now
   }
 }

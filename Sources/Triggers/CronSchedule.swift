@@ -10,6 +10,9 @@ package struct CronSchedule: Sendable, Equatable {
   /// From `CRON_TZ=` or `TZ=` before the fields.
   package let zoneName: String?
 
+  /// Nine years, after which 29 February has come.
+  private static let lookSecondsMax: Int64 = 9 * 366 * 86_400
+
   private static let nicknames: [(name: String, fields: String)] = [
     ("@annually", "0 0 1 1 *"), ("@yearly", "0 0 1 1 *"), ("@monthly", "0 0 1 * *"),
     ("@weekly", "0 0 * * 0"), ("@daily", "0 0 * * *"), ("@midnight", "0 0 * * *"),
@@ -66,7 +69,9 @@ package struct CronSchedule: Sendable, Equatable {
     let local = time.seconds + Int64(period.offsetSeconds)
     var minute = local.quotientAndRemainder(flooringBy: 60).quotient + 1
     var earliest = time.seconds + 1
-    while let found = fields.firstMinute(from: minute) {
+    // The fields are looked for in each period anew; a rule of odd periods must not go on for ever.
+    let latest = time.seconds + CronSchedule.lookSecondsMax
+    while let found = fields.firstMinute(from: minute), earliest <= latest {
       let due = max(earliest, found * 60 - Int64(period.offsetSeconds))
       guard let end = period.end, due >= end else { return WallTime(seconds: due, nanoseconds: 0) }
       let next = zone.period(at: end)

@@ -227,4 +227,34 @@ private let success = MoverReport.completed(logs: Array("ok\n".utf8), image: nil
     let later = machine(schedule: true).step(step.status, .cleanedUp, at: time(401))
     #expect(later.actions == [.synchronize])
   }
+
+  /// A run of the future, a clock set back, and a run that is given up: the next one has its time.
+  @Test func aClockSetBackMakesNoRowOfRuns() {
+    var status = idle(at: 90_000)
+    status.lastSyncStartTime = time(401)
+    status.nextSyncTime = time(400)
+    let failed = machine(schedule: true).step(status, .gaveUp(logs: []), at: time(410)).status
+    #expect(failed.nextSyncTime == time(500))
+    #expect(machine(schedule: true).step(failed, .cleanedUp, at: time(411)).actions.isEmpty)
+  }
+
+  /// A delay moves the times of the schedule, and passes over none of them.
+  @Test(arguments: [0, 30, 80, 250] as [Int64])
+  func aDelayLosesNoTime(delay: Int64) {
+    let spec = SyncSpec(
+      trigger: TriggerSpec(schedule: machineSchedule), delaySeconds: delay)
+    let machine = StateMachine(spec, next: everyHundred)
+    var status = idle(at: 1000 + delay)
+    var starts: [Int64] = []
+    for now in (1001 + delay)...(1600 + delay) {
+      var step = machine.step(status, .cleanedUp, at: time(now))
+      if step.actions == [.synchronize] {
+        starts.append(now)
+        step = machine.step(step.status, success, at: time(now))
+        #expect(!step.actions.contains(.countMissedInterval))
+      }
+      status = step.status
+    }
+    #expect(starts == (1...5).map { 1001 + delay + $0 * 100 })
+  }
 }

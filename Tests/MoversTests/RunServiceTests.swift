@@ -169,7 +169,7 @@ private final class ServiceMover: Mover, @unchecked Sendable {
     let notices = Collected<String>()
     let service = RunService(
       plan, movers: script.registry, stateDirectory: nil, clock: script.clock,
-      retry: RetryPolicy(attemptCountMax: 2, firstDelaySeconds: 1), slotCount: slotCount,
+      retry: RetryPolicy(attemptCountMax: 2, firstDelaySeconds: 0.01), slotCount: slotCount,
       lookSecondsMax: 0.002
     ) { key, notice in
       switch notice {
@@ -308,6 +308,32 @@ private final class ServiceMover: Mover, @unchecked Sendable {
     #expect(report.exitStatus == .interrupted)
     // So that the next service goes on with it.
     #expect(status["s"]?["lastSyncStartTime"] != nil)
+  }
+
+  @Test func pausedEndsAreLeftAsTheyWere() throws {
+    let paused =
+      source("p", "schedule: '* * * * *'").replacing("spec:", with: "spec:\n  paused: true")
+      .replacing(
+        "\nspec:",
+        with: "\nstatus: {lastSyncTime: '2026-01-01T00:00:00Z', lastSyncStartTime: "
+          + "'2026-01-01T00:00:10Z', lastManualSync: t}\nspec:")
+    let (_, status, _) = try serve(
+      key + paused + source("s", "schedule: '* * * * *'"), until: "three runs"
+    ) { script.starts(of: "s").count >= 3 }
+    #expect(script.starts(of: "p").isEmpty)
+    #expect(status["p"]?["lastSyncStartTime"] == nil)
+    #expect(status["p"]?["lastSyncTime"] == .string("2026-01-01T00:00:00Z"))
+    #expect(
+      status["p"]?["conditions"]?.arrayValue?.first?.objectValue?["reason"]
+        == .string("WaitingForSchedule"))
+  }
+
+  @Test func whereADestinationListensStandsInItsStatus() throws {
+    let (_, status, _) = try serve(
+      files.destination("d") + files.source("s"), until: "two sessions"
+    ) { script.starts(of: "s").count > 2 }
+    #expect(status["d"]?["rsyncTLS"]?.objectValue?["address"] == .string("127.0.0.1"))
+    #expect((status["d"]?["rsyncTLS"]?.objectValue?["port"]?.integerValue ?? 0) > 4000)
   }
 
   @Test func aJitterIsTheSameEachTimeAndOfEachObjectAnother() throws {

@@ -1,3 +1,5 @@
+import DeltaCoding
+import FileTree
 import Glibc
 import Platform
 import TestSupport
@@ -221,30 +223,71 @@ private struct DeltaBench {
     #expect(free - (try freeBytes(mount.path)) < 8 << 20)
   }
 
-  /// Blocks of a clone are proved by what the basis was when it was read; if it changes afterwards,
-  /// nothing is proved.
-  @Test func aBasisThatChangesIsNotTrusted() throws {
-    let directory = try TemporaryDirectory()
-    let path = Array(directory.path("file").utf8)
+  private func makeRebuild(_ directory: String) throws -> (FileRebuild, [UInt8]) {
+    let path = Array("\(directory)/file".utf8)
     var random = SeededGenerator(seed: 3)
     try ByteFiles.write(path, random.bytes(1 << 20))
     try ByteFiles.setTime(path, seconds: 1_700_000_000, nanoseconds: 0)
-    let parent = try SharedDescriptor(opening: directory.path)
-    for changes in [false, true] {
-      let rebuild = FileRebuild(
-        request: 1, directory: [], name: Array("file".utf8), sizeBytes: 1 << 20,
-        basisName: Array("file".utf8), basisSizeBytes: 1 << 20, isInPlace: false,
-        mustSeparate: false, activity: SessionActivity())
-      try rebuild.open(in: parent.raw)
-      guard case .finish = rebuild.completeRequests() else {
-        Issue.record("a file without segments that does not finish")
-        return
-      }
-      if changes { try ByteFiles.overwrite(path, [1, 2, 3], at: 5) }
-      switch (try rebuild.verdict(.complete), changes) {
-      case (.commit, false), (.askWhole, true): break
-      case (let verdict, _): Issue.record("\(verdict) of a basis, changed: \(changes)")
-      }
+    let parent = try SharedDescriptor(opening: directory)
+    let rebuild = FileRebuild(
+      request: 1, directory: [], name: Array("file".utf8), sizeBytes: 1 << 20,
+      basisName: Array("file".utf8), basisSizeBytes: 1 << 20, isInPlace: false,
+      mustSeparate: false, activity: SessionActivity())
+    try rebuild.open(in: parent.raw)
+    return (rebuild, path)
+  }
+
+  /// Blocks of a clone are proved by what the basis was when it was read; if it changed since the
+  /// clone was made, nothing is proved.
+  @Test(arguments: [false, true])
+  func aBasisThatChangesAfterItsCloneIsNotTrusted(changes: Bool) throws {
+    let mount = try LoopMount(.xfs, sizeBytes: 300 << 20)
+    let (rebuild, path) = try makeRebuild(mount.path)
+    #expect(rebuild.isClone)
+    if changes { try ByteFiles.overwrite(path, [1, 2, 3], at: 5) }
+    switch (rebuild.completeRequests(), changes) {
+    case (.finish, false), (.askWhole, true): break
+    case (let step, _): Issue.record("\(step) of a basis, changed: \(changes)")
+    }
+  }
+
+  /// What is copied from the basis at the end must still be what was proved.
+  @Test(arguments: [false, true])
+  func aBasisThatChangesBeforeItIsCopiedIsNotTrusted(changes: Bool) throws {
+    let directory = try TemporaryDirectory()
+    let (rebuild, path) = try makeRebuild(directory.path)
+    try #require(!rebuild.isClone)
+    let layout = try SegmentLayout(sizeBytes: 1 << 20, basisSizeBytes: 1 << 20, segment: 0)
+    rebuild.begin(FileRebuild.BasisSegment(layout: layout, zeroBlocks: [0, 0], tags: []))
+    _ = rebuild.completeRequests()
+    _ = rebuild.end(0, outcome: .complete, isProven: true, isDirty: false, isWritten: false)
+    if changes { try ByteFiles.truncate(path, sizeBytes: 1000) }
+    #expect(try rebuild.complete(with: StagedWriter()) == !changes)
+  }
+
+  /// One name of an inode gets its new time while the other is rebuilt from it.
+  @Test("Names that part ways are rebuilt while their time changes", arguments: DeltaWay.allCases)
+  func namesThatPart(way: DeltaWay) throws {
+    let bench = try DeltaBench(way)
+    let trees = bench.trees
+    for round in 0..<4 {
+      var random = SeededGenerator(seed: 20 + UInt64(round))
+      var content = random.bytes(40 << 20)
+      try trees.write("a", content, seconds: 1_700_000_000)
+      let (a, b) = ("\(trees.source)/a", "\(trees.source)/b")
+      if round > 0 { try ByteFiles.remove(Array(b.utf8)) }
+      try ByteFiles.link(Array(b.utf8), to: Array(a.utf8))
+      _ = try bench.run().summary()
+      try ByteFiles.remove(Array(b.utf8))
+      try trees.write("a", content, seconds: 1_700_000_100)
+      for _ in 0..<5 { content[random.below(content.count)] ^= 1 }
+      try trees.write("b", content, seconds: 1_700_000_200)
+      let outcome = try bench.run()
+      _ = try outcome.summary()
+      // One that was told as changing is right after the next run.
+      if !outcome.warnings.isEmpty { _ = try bench.run().summary() }
+      #expect(try trees.differences(["--checksum"]) == "")
+      #expect(try trees.leftovers() == [])
     }
   }
 }

@@ -141,4 +141,12 @@ import Testing
         "2011-12-30T10:00:00Z", "2012-12-29T19:30:00Z",
       ])
   }
+
+  /// Each year a week is left out, and the day that is asked for lies in it.
+  @Test func aTimeThatNeverComesIsNotLookedForForEver() throws {
+    let rule = try #require(ZoneRule("AAA0BBB-167,J70/0,J300/0"))
+    let zone = TimeZone(name: "odd", first: 0, transitions: [], rule: rule)
+    let schedule = try CronSchedule("0 * 14 3 *")
+    #expect(schedule.next(after: WallTime(seconds: 1_767_225_600), in: zone) == nil)
+  }
 }

@@ -6,9 +6,11 @@ import Platform
 /// thread, whose body is ``serve()``.
 final class EndService {
   /// Before what could not be set up or cleaned up is tried again.
-  private static let errorPauseSeconds: Int64 = 60
+  private static let errorPauseSeconds = 60.0
   /// Before a destination whose session broke listens again.
-  private static let listenPauseSeconds: Int64 = 1
+  private static let listenPauseSeconds = 1.0
+  /// How long a source waits for its destination of the same files to listen.
+  private static let peerSecondsMax = 60.0
 
   private var end: RunEnd
   private let machine: StateMachine
@@ -41,12 +43,13 @@ final class EndService {
   /// Returns when all shall end.
   func serve() {
     var report = MoverReport.nothing
-    while true {
+    // What ended while all should end is recorded, and nothing starts any more.
+    while !board.isCancelled || !report.leavesIdle {
       let step = machine.step(status, report, at: clock.wallTime())
       status = step.status
       publish()
       if case .error = report {
-        guard pause(seconds: EndService.errorPauseSeconds) else { return }
+        guard board.pause(seconds: EndService.errorPauseSeconds) else { return }
         report = .nothing
       } else if step.actions.contains(.synchronize) {
         guard let next = synchronize() else { return }
@@ -61,7 +64,7 @@ final class EndService {
   }
 
   private func publish() {
-    board.publish(end.document(of: status, address: board.address(of: end.key)), of: end.key)
+    board.publish(end.document(of: status, address: board.shownAddress(of: end.key)), of: end.key)
   }
 
   private func waitForTrigger() -> Bool {
@@ -69,12 +72,6 @@ final class EndService {
     if let next, next != announced { observer(end.key, .waiting(until: next)) }
     announced = next
     return board.wait(until: next)
-  }
-
-  private func pause(seconds: Int64) -> Bool {
-    let now = clock.wallTime()
-    return board.wait(
-      until: WallTime(seconds: now.seconds + seconds, nanoseconds: now.nanoseconds))
   }
 
   private func cleanUp() -> MoverReport {
@@ -100,7 +97,14 @@ final class EndService {
     guard board.waitForRuns(of: end.predecessors) else { return nil }
     var job = end.job(at: clock.wallTime())
     if let peer = end.peer {
-      guard let address = board.waitForAddress(of: peer) else { return nil }
+      let seconds = EndService.peerSecondsMax
+      guard let address = board.waitForAddress(of: peer, seconds: seconds) else {
+        if board.isCancelled { return nil }
+        let message = "\(peer) does not listen"
+        return afterFailure(
+          MoverFailure(.unreachable, message, logs: Array("\(message)\n".utf8)),
+          hasListened: false)
+      }
       job = job.connecting(to: address)
     }
     // One that listens waits for its peer, which may be one of those that wait for a slot.
@@ -116,7 +120,9 @@ final class EndService {
     case .failed(let failure):
       end.set(failure.statusFields)
       if board.isCancelled {
+        // Whether a session was under way at one that listens is known to its sender.
         if !job.listens { board.noteCutShort() }
+        publish()
         return nil
       }
       return afterFailure(failure, hasListened: hasListened)
@@ -139,7 +145,8 @@ final class EndService {
     if hasListened {
       // The session broke, and whoever sends tries again: this end has to be there.
       observer(end.key, .failed(failure))
-      return pause(seconds: EndService.listenPauseSeconds) ? .failed(logs: failure.logs) : nil
+      return board.pause(seconds: EndService.listenPauseSeconds)
+        ? .failed(logs: failure.logs) : nil
     }
     attemptCount += 1
     guard let delay = retry.delaySeconds(after: attemptCount, kind: failure.kind) else {
@@ -147,12 +154,25 @@ final class EndService {
       return over(.gaveUp(logs: failure.logs))
     }
     observer(end.key, .retrying(failure, attempt: attemptCount, delaySeconds: delay))
-    return pause(seconds: Int64(delay.rounded(.up))) ? .failed(logs: failure.logs) : nil
+    if board.pause(seconds: delay) { return .failed(logs: failure.logs) }
+    board.noteCutShort()
+    publish()
+    return nil
   }
 
   private func over(_ report: MoverReport) -> MoverReport {
     attemptCount = 0
     board.noteRun(of: end.key)
     return report
+  }
+}
+
+extension MoverReport {
+  /// What is told of an end that may start again, or has not started.
+  fileprivate var leavesIdle: Bool {
+    switch self {
+    case .nothing, .cleanedUp, .failed, .error: true
+    case .completed, .gaveUp: false
+    }
   }
 }

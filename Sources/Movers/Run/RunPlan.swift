@@ -69,6 +69,17 @@ package struct RunEnd: Sendable {
   /// What the files say of earlier runs.
   var storedStatus: JSONObject { object.document["status"]?.objectValue ?? JSONObject() }
 
+  /// The status of an end that does not run: what the files say, but nothing under way.
+  func skippedStatus(at now: WallTime) -> JSONObject {
+    var status = ReplicationStatus(document: storedStatus, section: nil)
+    status.lastSyncStartTime = nil
+    if spec.isPaused {
+      let report = SyncState(status) == .initial ? MoverReport.nothing : .cleanedUp
+      status = machine.step(status, report, at: now).status
+    }
+    return document(of: status, address: nil)
+  }
+
   /// Takes over what an attempt has changed of the status.
   package mutating func set(_ fields: JSONObject) {
     for field in fields.members { statusFields[field.name] = field.value }

@@ -32,7 +32,7 @@ package final class RunService: Sendable {
     self.retry = retry
     self.observer = observer
     board = ServiceBoard(
-      plan.ends.map(\.key), slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
+      plan.ends, slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
   }
 
   /// Ends everything soon; from any thread.
@@ -40,7 +40,10 @@ package final class RunService: Sendable {
 
   /// Blocks until it is cancelled and every mover has ended. Once.
   package func run() throws -> RunReport {
-    let threads = plan.ends.map { end in
+    for end in plan.skipped {
+      board.publish(end.skippedStatus(at: clock.wallTime()), of: end.key)
+    }
+    let threads = (plan.destinations + plan.sources).map { end in
       Thread("replication") { [self] in service(of: end).serve() }
     }
     for thread in threads { try thread.join() }

@@ -101,8 +101,10 @@ package final class RunSession: Sendable {
 
   private func drive(_ end: RunEnd, job: RunJob) {
     var end = end
-    // A schedule is no part of a single run.
-    let machine = StateMachine(end.spec) { _ in nil }
+    // A schedule is no part of a single run, nor is waiting for it.
+    var spec = end.spec
+    spec.waitsForSchedule = false
+    let machine = StateMachine(spec) { _ in nil }
     var step = machine.step(ReplicationStatus(), .nothing, at: clock.wallTime())
     var result = RunBoard.Result.completed
     do {
@@ -171,10 +173,7 @@ package final class RunSession: Sendable {
 
   private func report() -> RunReport {
     for end in plan.skipped {
-      let machine = StateMachine(end.spec) { _ in nil }
-      let step = machine.step(ReplicationStatus(), .nothing, at: clock.wallTime())
-      let status = end.spec.isPaused ? step.status : ReplicationStatus()
-      board.finish(end.key, self.status(of: end, status), .completed)
+      board.finish(end.key, end.skippedStatus(at: clock.wallTime()), .completed)
     }
     let printed = plan.objects { board.status(of: $0.key) }
     let results = (plan.sources + plan.destinations).map { board.result(of: $0.key) }

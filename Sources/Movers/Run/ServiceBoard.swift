@@ -7,11 +7,14 @@ import Platform
 final class ServiceBoard: @unchecked Sendable {
   private struct Entry {
     var address: HostPort?
+    /// The last address, for the status.
+    var shownAddress: HostPort?
     var mover: (any Mover)?
     var hasRun = false
     var status = JSONObject()
   }
 
+  private static let yearSeconds = 366.0 * 86_400
   private let lock = Lock()
   private let condition: Condition
   private let clock: any Clock
@@ -23,12 +26,15 @@ final class ServiceBoard: @unchecked Sendable {
   private var shallEnd = false
   private var wasCutShort = false
 
-  init(_ keys: [ObjectKey], slotCount: Int, clock: any Clock, lookSecondsMax: Double) {
+  init(_ ends: [RunEnd], slotCount: Int, clock: any Clock, lookSecondsMax: Double) {
     condition = Condition(lock)
     self.clock = clock
     self.lookSecondsMax = lookSecondsMax
     freeSlotCount = slotCount
-    for key in keys { entries[key] = Entry() }
+    for end in ends {
+      let status = ReplicationStatus(document: end.storedStatus, section: nil)
+      entries[end.key] = Entry(hasRun: status.lastSyncTime != nil || status.failedRuns != nil)
+    }
   }
 
   var isCancelled: Bool { lock.withLock { shallEnd } }
@@ -41,9 +47,17 @@ final class ServiceBoard: @unchecked Sendable {
   }
 
   func publish(_ status: JSONObject, of key: ObjectKey) { change(key) { $0.status = status } }
-  func setListening(_ key: ObjectKey, _ address: HostPort) { change(key) { $0.address = address } }
+  func setListening(_ key: ObjectKey, _ address: HostPort) {
+    change(key) { entry in
+      entry.address = address
+      entry.shownAddress = address
+    }
+  }
   func noteRun(of key: ObjectKey) { change(key) { $0.hasRun = true } }
-  func address(of key: ObjectKey) -> HostPort? { lock.withLock { entries[key]?.address } }
+  /// Where an end listens, or did last.
+  func shownAddress(of key: ObjectKey) -> HostPort? {
+    lock.withLock { entries[key]?.shownAddress }
+  }
 
   /// Makes the mover known; one that shall end already is told so.
   func enter(_ key: ObjectKey, _ mover: any Mover) {
@@ -53,8 +67,9 @@ final class ServiceBoard: @unchecked Sendable {
 
   /// The attempt has ended; gives whether it has listened.
   func leave(_ key: ObjectKey) -> Bool {
-    let hasListened = address(of: key) != nil
+    var hasListened = false
     change(key) { entry in
+      hasListened = entry.address != nil
       entry.mover = nil
       entry.address = nil
     }
@@ -72,11 +87,13 @@ final class ServiceBoard: @unchecked Sendable {
 
   // MARK: Waiting; nil or false when all shall end
 
-  func waitForAddress(of key: ObjectKey) -> HostPort? {
-    lock.withLock {
+  /// nil also when it has not come to listen in time.
+  func waitForAddress(of key: ObjectKey, seconds: Double) -> HostPort? {
+    let deadline = MonotonicTime.now().advanced(bySeconds: seconds)
+    return lock.withLock {
       while !shallEnd {
         if let address = entries[key]?.address { return address }
-        condition.wait()
+        if !condition.wait(until: deadline) { return entries[key]?.address }
       }
       return nil
     }
@@ -106,20 +123,20 @@ final class ServiceBoard: @unchecked Sendable {
     }
   }
 
-  /// Until a time of the wall clock has passed; without one, until all shall end.
+  /// Until a time of the wall clock has passed, or for as long as a look lasts: the clock may have
+  /// been set meanwhile. Without a time, until all shall end.
   func wait(until time: WallTime?) -> Bool {
-    lock.withLock {
-      while !shallEnd {
-        var seconds = lookSecondsMax
-        if let time {
-          let now = clock.wallTime()
-          if now > time { return true }
-          // The time itself must have passed, so a little more.
-          seconds = min(seconds, Double(time.nanoseconds(since: now)) / 1e9 + 0.001)
-        }
-        _ = condition.wait(until: MonotonicTime.now().advanced(bySeconds: seconds))
-      }
-      return false
+    guard let time else { return pause(seconds: .infinity) }
+    let now = clock.wallTime()
+    // The time itself must have passed, so a little more.
+    return pause(seconds: min(lookSecondsMax, Double(time.nanoseconds(since: now)) / 1e9 + 0.001))
+  }
+
+  func pause(seconds: Double) -> Bool {
+    let deadline = MonotonicTime.now().advanced(bySeconds: min(seconds, ServiceBoard.yearSeconds))
+    return lock.withLock {
+      while !shallEnd, MonotonicTime.now() < deadline { _ = condition.wait(until: deadline) }
+      return !shallEnd
     }
   }
 

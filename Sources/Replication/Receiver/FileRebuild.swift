@@ -31,6 +31,7 @@ final class FileRebuild: @unchecked Sendable {
   private var isFinishing = false
   private var hasBeenReplaced = false
   private var isUnproven = false
+  private var isBasisTrusted = true
   private var worst = FileEnd.Outcome.complete
   private var retried: Set<UInt32> = []
   /// The target is a later name of another hard-link group here.
@@ -133,10 +134,13 @@ final class FileRebuild: @unchecked Sendable {
     target = made
     temporaryName = name
     directTarget = DirectTarget(made, sizeBytes: sizeBytes)
-    guard FileSystem.clone(basis.descriptor.raw, to: raw) else { return }
-    // It may have grown since it was listed.
-    try FileIO.truncate(raw, to: basisSizeBytes)
-    isClone = true
+    var status = stat()
+    isClone =
+      FileSystem.clone(basis.descriptor.raw, to: raw) && fstat(raw, &status) == 0
+      && status.st_size >= basis.status.st_size
+    // A clone may have grown since it was listed; one that failed half way, or that some kernels
+    // call done though it was cut short, must not show through.
+    try FileIO.truncate(raw, to: isClone ? basisSizeBytes : 0)
   }
 
   /// Blocks that are as in the basis stand in the target from the start.
@@ -159,10 +163,14 @@ final class FileRebuild: @unchecked Sendable {
     }
   }
 
-  /// The signature thread has asked for everything.
+  /// The signature thread has read the basis and asked for everything.
   func completeRequests() -> NextStep {
-    lock.withLock {
-      allRequested = true; return nextStep()
+    // Blocks that stay are proved by what was read, and stand in the clone that was made before.
+    let isTrusted = !isClone || basis?.isUnchanged == true
+    return lock.withLock {
+      isBasisTrusted = isTrusted
+      allRequested = true
+      return nextStep()
     }
   }
 
@@ -218,7 +226,8 @@ final class FileRebuild: @unchecked Sendable {
 
   private func nextStep() -> NextStep {
     guard allRequested, openCount == 0 else { return .wait }
-    let isRefused = worst == .changed || (worst == .complete && isUnproven)
+    let isRefused =
+      worst == .changed || (worst == .complete && (isUnproven || !isBasisTrusted))
     if isRefused, !isInPlace { return .askWhole }
     isFinishing = true
     return .finish
@@ -248,8 +257,6 @@ final class FileRebuild: @unchecked Sendable {
     case .unreadable, .vanished: return .drop(end)
     case .changed: return isInPlace ? .commitAsChanged : .askWhole
     case .complete, .equal:
-      // Some blocks were proved by what the basis was when it was read first.
-      if !isInPlace, basis?.isUnchanged != true { return .askWhole }
       return isUnproven ? .commitAsChanged : .commit
     }
   }
@@ -290,8 +297,9 @@ final class FileRebuild: @unchecked Sendable {
 
   // MARK: Completing
 
-  /// Fills the segments that are as in the basis and sets the final size.
-  func complete(with writer: StagedWriter) throws(PlatformError) {
+  /// Fills the segments that are as in the basis and sets the final size; false when the basis has
+  /// changed since they were proved.
+  func complete(with writer: StagedWriter) throws(PlatformError) -> Bool {
     if !isInPlace {
       let clean = lock.withLock { cleanSegments }
       for segment in clean.sorted() {
@@ -300,10 +308,12 @@ final class FileRebuild: @unchecked Sendable {
         if start < end { try copyFromBasis(start..<end, with: writer) }
       }
       try writer.flush()
+      if !clean.isEmpty, basis?.isUnchanged != true { return false }
     }
-    if isDevice { return }
+    if isDevice { return true }
     if isInPlace { try saveTail() }
     try FileIO.truncate(targetDescriptor, to: sizeBytes)
+    return true
   }
 
   private var isDevice: Bool {

@@ -210,7 +210,8 @@ final class ReceiverLane {
   private func commit(_ file: PendingFile, _ rebuild: FileRebuild, _ end: FileEnd) throws {
     guard let listing = file.listing, let writer else {
       if end.outcome == .changed { completion.warnOfChange(file, tell: builder) }
-      try assembly.complete(rebuild)
+      // A volume is rewritten in place: nothing of it comes from elsewhere.
+      _ = try assembly.complete(rebuild)
       return try completion.done(file, tell: builder)
     }
     let entry = completion.finalEntry(file, end, tell: builder)
@@ -224,11 +225,14 @@ final class ReceiverLane {
       completion.drop(file)
       return
     }
+    let isComplete: Bool
     do throws(PlatformError) {
-      try assembly.complete(rebuild)
+      isComplete = try assembly.complete(rebuild)
     } catch {
       throw ReplicationError.file(error, path: path())
     }
+    // Somebody writes here: the file is left out, and told as one that changed.
+    guard isComplete else { return try takeBack(file, rebuild, .changed) }
     writer.attributes.apply(
       entry, in: listing, to: rebuild.targetDescriptor, path: path)
     if let temporary = rebuild.temporaryName {

@@ -291,8 +291,9 @@ final class SegmentAssembly {
     }
   }
 
-  /// Fills what the file has from its basis and was not written yet.
-  func complete(_ rebuild: FileRebuild) throws(PlatformError) {
+  /// Fills what the file has from its basis and was not written yet; false when the basis has
+  /// changed meanwhile.
+  func complete(_ rebuild: FileRebuild) throws(PlatformError) -> Bool {
     try rebuild.complete(with: staged)
   }
 }
