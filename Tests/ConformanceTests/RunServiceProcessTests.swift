@@ -53,6 +53,15 @@ import Testing
     }
   }
 
+  /// Waits until the source has another run that counts: what has arrived may be of one that is not
+  /// complete, and runs that fail one after the other come ever later.
+  private func completes(_ service: ChildProcess) {
+    func count() -> Int { service.errorOutput.text.split(separator: "s: done\n").count }
+    let before = count()
+    let deadline = MonotonicTime.now().advanced(bySeconds: 120)
+    while count() == before, MonotonicTime.now() < deadline, service.isRunning { usleep(5000) }
+  }
+
   /// Ends the service by SIGTERM; gives its exit code and the status of each object.
   private func end(_ service: ChildProcess) throws -> (code: Int32?, status: [String: JSONObject]) {
     service.kill(SIGTERM)
@@ -94,6 +103,7 @@ import Testing
     let service = try start(pair)
     try arrives("before", service)
     for round in 1...SampledCounts.count(sampled: 2, full: 10) {
+      completes(service)
       for child in try children(of: service) { kill(child, SIGKILL) }
       try arrives("after kill \(round)", service)
     }
