@@ -110,22 +110,23 @@ let package = Package(
     swift("Manifests", ["Triggers", "Platform", "CYAML"]),
     swift("Control", ["Manifests", "Platform"]),
     swift("Volumes", ["Manifests", "Platform"]),
+    swift("StateStore", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
 
     // 5: movers
     swift(
       "Movers",
       [
-        "Control", "Triggers", "Manifests", "Volumes", "Supervision", "Replication",
-        "BackupRepository",
-        "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform", "Pipelines",
+        "Control", "Triggers", "Manifests", "Volumes", "StateStore", "Supervision", "Replication",
+        "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform",
+        "Pipelines",
       ]),
 
     // 6: process
     .executableTarget(
       name: "drover",
       dependencies: [
-        "Movers", "Control", "Manifests", "Volumes", "Supervision", "Replication",
+        "Movers", "Control", "Manifests", "Volumes", "StateStore", "Supervision", "Replication",
         "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "HTTPClient",
         "TreeComparison", "DeltaCoding",
         "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
@@ -166,6 +167,7 @@ let package = Package(
     tests(of: "Triggers", ["Platform"]),
     tests(of: "Manifests", ["Triggers", "Platform"]),
     tests(of: "Control", ["Triggers", "Manifests", "Platform"]),
+    tests(of: "StateStore", ["Manifests", "Platform"]),
     tests(
       of: "Movers",
       [

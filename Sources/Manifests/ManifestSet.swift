@@ -21,7 +21,7 @@ package struct LoadedObject: Sendable {
 package struct ManifestSet: Sendable {
   package private(set) var objects: [LoadedObject] = []
   private var byKey: [ObjectKey: Int] = [:]
-  private(set) var broken: Set<ObjectKey> = []
+  package private(set) var broken: Set<ObjectKey> = []
 
   package init() {}
 
@@ -35,7 +35,7 @@ package struct ManifestSet: Sendable {
 
   /// Remembers an object that could not be decoded, so that references to it are not called
   /// missing.
-  mutating func insertBroken(_ key: ObjectKey) { broken.insert(key) }
+  package mutating func insertBroken(_ key: ObjectKey) { broken.insert(key) }
 
   /// Whether an object of that key is there, decoded or not.
   func contains(_ key: ObjectKey) -> Bool { byKey[key] != nil || broken.contains(key) }
