@@ -9,6 +9,16 @@ package struct LoadedObject: Sendable {
 
   package var key: ObjectKey { manifest.key }
 
+  /// The same object with a status that is kept elsewhere, and when it was made.
+  package func with(status: JSONObject, created: WallTime) -> LoadedObject {
+    var result = document
+    result["status"] = status.members.isEmpty ? nil : .object(status)
+    var metadata = result["metadata"]?.objectValue ?? JSONObject()
+    metadata["creationTimestamp"] = .string(created.rfc3339)
+    result["metadata"] = .object(metadata)
+    return LoadedObject(manifest: manifest, document: result, mark: mark)
+  }
+
   /// The document with `status` in place of the one it had, for printing.
   package func document(status: JSONObject) -> JSONValue {
     var result = document

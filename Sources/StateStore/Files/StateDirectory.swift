@@ -18,6 +18,8 @@ package final class StateDirectory: @unchecked Sendable {
   package let registry: KindRegistry
   /// Which objects change.
   package let changes = ChangeFeed()
+  /// Which objects are to be other than they were: not told for status and records.
+  package let orders = ChangeFeed()
   let clock: any Clock
   private let held: StateLock
   /// By key, so that files of one object are written one after the other.
@@ -269,6 +271,7 @@ package final class StateDirectory: @unchecked Sendable {
       throw .directory(error)
     }
     changes.note(key)
+    orders.note(key)
   }
 
   /// Removes an object with all that is kept of it; false when there was none.
@@ -289,7 +292,13 @@ package final class StateDirectory: @unchecked Sendable {
       throw .directory(error)
     }
     changes.note(key)
+    orders.note(key)
     return true
+  }
+
+  /// Asks for a run beside the trigger.
+  func request(_ tag: String, of key: ObjectKey) throws(StateError) {
+    if try update(key, { $0.requestedRun = tag }) { orders.note(key) }
   }
 
   /// Whether an object's records are kept: those of one that is gone are not made anew.

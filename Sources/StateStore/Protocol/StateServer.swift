@@ -74,7 +74,7 @@ package final class StateServer: @unchecked Sendable {
     guard isTaken else { return }
     StateSocket.setTimeout(connection.raw, seconds: StateLimits.connectionSeconds)
     // Its end is waited for by the count of connections.
-    _ = Thread("connection") { [self] in
+    startDetachedThread("connection") { [self] in
       serve(connection)
       lock.withLock {
         connections[connection.raw] = nil

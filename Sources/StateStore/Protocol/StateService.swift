@@ -171,7 +171,7 @@ package struct StateService: Sendable {
       try directory.set(.string(tag), at: ["spec", "trigger", "manual"], of: object)
     } else {
       // The spec keeps its schedule: a manual tag in it would put the schedule out of force.
-      try directory.update(key) { $0.requestedRun = tag }
+      try directory.request(tag, of: key)
     }
     return ObjectChange(key, .patched)
   }
