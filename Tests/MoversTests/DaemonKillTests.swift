@@ -191,7 +191,7 @@ struct DaemonKillTests {
     ].compactMap(\.self)
     let (first, last) = (starts.min() ?? 0, underWay ?? ends.max() ?? 0)
     let due = last / period - first / period
-    let runs = try client.runs(of: key(name))
+    let runs = try client.runs(of: key(name), countMax: 1000)
     let missed = runs.compactMap(\.missedCount).reduce(0, +)
     #expect(
       due == Int64(starts.count - 1) + missed,
