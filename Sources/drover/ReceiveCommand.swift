@@ -13,6 +13,9 @@ struct ReceiveCommand: ParsableCommand {
       reported, and does not end it. With --once it ends with the first session, and with that \
       one's exit code; peers that cannot be authenticated do not count.
 
+      VolSync's own mover (stunnel and rsync) may be the sender; it is served by the installed \
+      rsync, and does not carry extended attributes.
+
       Examples:
         drover replicate receive --listen :8000 --psk-file psk.txt /srv/copy
         drover replicate receive --listen [::1]:9000 --psk-file psk.txt /dev/vg0/copy
@@ -30,6 +33,12 @@ struct ReceiveCommand: ParsableCommand {
 
   @Flag(help: "End after the first session.")
   var once = false
+
+  @Flag(
+    help: ArgumentHelp(
+      "Let an empty source of VolSync's own mover empty a filled destination; ours say so"
+        + " themselves."))
+  var allowEmptySource = false
 
   @OptionGroup(title: "Output") var output: ReportOptions
 
@@ -65,16 +74,15 @@ struct ReceiveCommand: ParsableCommand {
   ) throws -> Int64 {
     var options = ReceiveOptions(root: root)
     options.undoDirectory = undoDir
-    let receiveOptions = options
+    options.allowEmptyStockSource = allowEmptySource
+    let sessions = ReceiverLoop(
+      reception, options: options, interruption: interruption, events: { report.handle($0) },
+      connected: { report.connected($0, speaks: $1) })
+    defer { sessions.stop() }
     while true {
-      let stream = try reception.nextStream()
-      report.connected(stream)
+      let outcome = try sessions.next()
       do {
-        let summary = try interruption.cancelling(by: { stream.abort() }) {
-          try ReplicationSession.receive(over: stream, options: receiveOptions) {
-            report.handle($0)
-          }
-        }
+        let summary = try outcome.get()
         report.completed(summary)
         if once { return summary.warningCount }
       } catch {

@@ -13,6 +13,9 @@ struct SendCommand: ParsableCommand {
       The destination becomes equal to ROOT: what ROOT does not have is deleted there, unless \
       --no-delete is given.
 
+      VolSync's own mover (stunnel and rsync) may be the receiver; it is served by the installed \
+      rsync, without extended attributes and the root's own attributes.
+
       Examples:
         drover replicate send --connect backup --psk-file psk.txt /srv/data
         drover replicate send --connect [fd00::7]:9000 --psk-file psk.txt -ni data
@@ -54,24 +57,12 @@ struct SendCommand: ParsableCommand {
       options.oneFileSystem = filters.oneFileSystem
       options.itemizeChanges = itemizeChanges || output.verbose
       let key = try tunnel.loadKeys(report).clientKey(identity: pskIdentity)
-      let stream = try connect(with: key, interruption)
-      report.connected(stream)
-      let summary = try interruption.cancelling(by: { stream.abort() }) {
-        try ReplicationSession.send(over: stream, options: options) { report.handle($0) }
-      }
+      let sending = TunnelSending(
+        to: connect, key: key, timeouts: tunnel.timeouts, interruption: interruption)
+      let summary = try sending.run(
+        options, events: { report.handle($0) }, connected: { report.connected($0, speaks: $1) })
       report.completed(summary)
       return summary.warningCount
-    }
-  }
-
-  private func connect(
-    with key: PreSharedKey, _ interruption: Interruption
-  ) throws -> TLSStream {
-    let wakeup = try Wakeup()
-    return try interruption.cancelling(by: { wakeup.signal() }) {
-      let connection = try Connection.connect(
-        to: connect, timeouts: tunnel.timeouts, wakeup: wakeup)
-      return try TLSStream(connection, context: .client(key), timeouts: tunnel.timeouts)
     }
   }
 }

@@ -62,12 +62,12 @@ final class SessionReport: @unchecked Sendable {
     }
   }
 
-  func connected(_ stream: TLSStream) {
+  func connected(_ stream: TLSStream, speaks: PeerProtocol) {
     lock.withLock { line = ProgressLine(now: .now()) }
     if options.json {
       emit([
         "event": .string("connected"), "peer": .string(stream.peerDescription),
-        "identity": .string(stream.peerIdentity),
+        "identity": .string(stream.peerIdentity), "protocol": .string("\(speaks)"),
       ])
     } else if options.verbose {
       console.complain("connected to \(stream.peerDescription), \(stream.negotiated)")
@@ -188,6 +188,7 @@ enum SummaryText {
         + " speed-up \(Shown.decimal(summary.speedUp, places: 2)),"
         + " \(Shown.decimal(summary.durationSeconds, places: 2)) s",
     ]
+    if summary.isOfStockPeer { lines.append(SessionSummary.stockPeerText) }
     if let bottleneck = summary.bottleneck { lines.append("bottleneck: \(bottleneck)") }
     guard detailed else { return lines }
     for stage in summary.stages {

@@ -35,6 +35,7 @@ struct RsyncTLSPlanner {
     var job = RsyncTLSJob(
       .receive, root: volume.path, host: listen.host, port: listen.port,
       key: keys.key(of: destination.key))
+    job.allowEmptySource = destination.replication.metadata[.allowEmptySource] == "true"
     job.excludes = RsyncTLSJob.standardExcludes
     var end = context.end(of: destination, .rsyncTLS(job))
     if let name = keys.generatedName(of: destination.key) {
