@@ -18,6 +18,7 @@ struct Drover: ParsableCommand {
     subcommands: [
       RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
       VerifyCommand.self, KeyCommand.self, VersionCommand.self, MoverCommand.self,
+      RelayCommand.self,
     ])
 
   static func main() {

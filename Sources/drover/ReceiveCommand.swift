@@ -21,6 +21,7 @@ struct ReceiveCommand: ParsableCommand {
         drover replicate receive --listen [::1]:9000 --psk-file psk.txt /dev/vg0/copy
         drover replicate receive --listen 127.0.0.1:0 --psk-file psk.txt \\
           --once --json /srv/copy
+        drover replicate receive --stdio /srv/copy  # by ssh: see --via of send
       """)
 
   @Option(
@@ -30,6 +31,10 @@ struct ReceiveCommand: ParsableCommand {
   var listen = Endpoint(host: "")
 
   @OptionGroup var tunnel: TunnelOptions
+
+  @Flag(
+    help: "Serve one session on standard input and output, for a sender that comes through ssh.")
+  var stdio = false
 
   @Flag(help: "End after the first session.")
   var once = false
@@ -51,7 +56,10 @@ struct ReceiveCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A directory, block device or raw image.", valueName: "root"))
   var root: String
 
+  func validate() throws { try tunnel.validate(needsKeys: !stdio, "--stdio") }
+
   func run() throws {
+    if stdio { return try StdioReceiving(self).run() }
     let interruption = Interruption.ofProcess()
     let report = SessionReport(output, isItemized: !output.verbose)
     try ReplicateCommand.end(interruption, report) {
@@ -68,15 +76,19 @@ struct ReceiveCommand: ParsableCommand {
     }
   }
 
+  var receiveOptions: ReceiveOptions {
+    var options = ReceiveOptions(root: root)
+    options.undoDirectory = undoDir
+    options.allowEmptyStockSource = allowEmptySource
+    return options
+  }
+
   /// Serves sessions until the first with `--once`, else until the interruption.
   private func serve(
     _ reception: Reception, _ report: SessionReport, _ interruption: Interruption
   ) throws -> Int64 {
-    var options = ReceiveOptions(root: root)
-    options.undoDirectory = undoDir
-    options.allowEmptyStockSource = allowEmptySource
     let sessions = ReceiverLoop(
-      reception, options: options, interruption: interruption, events: { report.handle($0) },
+      reception, options: receiveOptions, interruption: interruption, events: { report.handle($0) },
       connected: { report.connected($0, speaks: $1) })
     defer { sessions.stop() }
     while true {

@@ -8,18 +8,18 @@ import Transport
 /// connections, and its session is over when it says so; a broken connection ends nothing, because
 /// it begins again by itself.
 final class ReceiverLoop {
-  private let reception: Reception
+  private let reception: any PeerReception
   private let options: ReceiveOptions
   private let interruption: Interruption
   private let events: @Sendable (SessionEvent) -> Void
-  private let connected: (TLSStream, PeerProtocol) -> Void
+  private let connected: (any ByteStream, PeerProtocol) -> Void
   private var stock: StockReceiver?
 
   /// `connected` is told of each peer, on the thread of ``next()``.
   init(
-    _ reception: Reception, options: ReceiveOptions, interruption: Interruption,
+    _ reception: any PeerReception, options: ReceiveOptions, interruption: Interruption,
     events: @escaping @Sendable (SessionEvent) -> Void,
-    connected: @escaping (TLSStream, PeerProtocol) -> Void = { _, _ in }
+    connected: @escaping (any ByteStream, PeerProtocol) -> Void = { _, _ in }
   ) {
     self.reception = reception
     self.options = options

@@ -6,14 +6,28 @@ import Transport
 /// What a listening end is told.
 enum ReceptionEvent: Sendable {
   /// An authenticated peer that has said what it speaks, or why it has not.
-  case peer(TLSStream, Result<RecognizedPeer, any Error>)
+  case peer(any ByteStream, Result<RecognizedPeer, any Error>)
   /// Something has changed that was announced by ``Reception/notify()``.
   case note
 }
 
+/// Where the peers of a listening end come from.
+protocol PeerReception: AnyObject, Sendable {
+  /// Waits for the next authenticated peer, or for a note.
+  ///
+  /// - Throws: `TransportError.cancelled` after ``cancel()``, or why no more can be accepted.
+  func next() throws(TransportError) -> ReceptionEvent
+
+  /// Ends ``next()`` with a note, now or the next time. Any thread.
+  func notify()
+
+  /// Ends ``next()`` and everything behind it. Any thread.
+  func cancel()
+}
+
 /// Accepts connections and authenticates them, several at a time, so that a peer that is silent or
 /// has a wrong key does not keep the right one waiting.
-final class Reception: @unchecked Sendable {
+final class Reception: PeerReception, @unchecked Sendable {
   /// Handshakes and authenticated peers that may wait at once; further ones wait in the kernel.
   private static let pendingCountMax = 16
 

@@ -62,15 +62,16 @@ final class SessionReport: @unchecked Sendable {
     }
   }
 
-  func connected(_ stream: TLSStream, speaks: PeerProtocol) {
+  func connected(_ stream: any ByteStream, speaks: PeerProtocol) {
+    let tunnel = stream as? TLSStream
     lock.withLock { line = ProgressLine(now: .now()) }
     if options.json {
       emit([
         "event": .string("connected"), "peer": .string(stream.peerDescription),
-        "identity": .string(stream.peerIdentity), "protocol": .string("\(speaks)"),
+        "identity": .string(tunnel?.peerIdentity ?? ""), "protocol": .string("\(speaks)"),
       ])
     } else if options.verbose {
-      console.complain("connected to \(stream.peerDescription), \(stream.negotiated)")
+      console.complain("connected to \(stream.peerDescription), \(tunnel?.negotiated ?? "plain")")
     }
   }
 

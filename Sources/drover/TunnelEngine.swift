@@ -55,10 +55,12 @@ final class TunnelEngine: ReplicationEngine {
 
   /// Whether a failed session leaves hope for the next one: the peer or the way to it failed, not
   /// the volume.
-  private static func isOfPeer(_ error: any Error) -> Bool {
+  static func isOfPeer(_ error: any Error) -> Bool {
     switch error {
     case is TransportError: true
-    case ReplicationError.peer, ReplicationError.violation, ReplicationError.version: true
+    case ReplicationError.peer, ReplicationError.violation, ReplicationError.version,
+      ReplicationError.peerLeft, ReplicationError.peerGone, ReplicationError.stalled:
+      true
     default: false
     }
   }

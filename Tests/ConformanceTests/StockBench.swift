@@ -46,7 +46,8 @@ struct StockBench {
         try DroverBinary.path, "replicate", "receive", "--listen", "127.0.0.1:0", "--psk-file",
         keyFile, "--json",
       ] + options + [destination]
-    let process = try ChildProcess(command[0], Array(command.dropFirst()))
+    let process = try ChildProcess(
+      command[0], Array(command.dropFirst()), environment: ["TMPDIR": directory.path])
     guard let line = process.nextLine(), let event = RunEvent(line: line),
       event.name == "listening", let port = event.number("port")
     else { throw TestFailure("the receiver does not listen: \(process.errorOutput.text)") }
@@ -71,7 +72,8 @@ struct StockBench {
         "replicate", "send", "--connect", "127.0.0.1:\(port)", "--psk-file",
         keyFile ?? self.keyFile,
         "--exclude", "lost+found", "--json",
-      ] + options + [source], environment: environment)
+      ] + options + [source],
+      environment: environment.merging(["TMPDIR": directory.path]) { mine, _ in mine })
     let events = result.outputText.split(separator: "\n").compactMap { RunEvent(line: $0) }
     return (result.status, events, result.outputText + result.errorText)
   }
@@ -99,11 +101,5 @@ struct StockBench {
       }
       usleep(10_000)
     }
-  }
-
-  /// What the process has left of its private directories.
-  static func leftovers() throws -> Int {
-    let names = try ByteFiles.names(in: Array("/tmp".utf8))
-    return names.filter { $0.starts(with: "drover-rsync.".utf8) }.count
   }
 }

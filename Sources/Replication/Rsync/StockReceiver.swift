@@ -53,8 +53,8 @@ package final class StockReceiver: @unchecked Sendable {
     program = try RsyncProgram.find()
     rootPath = try StockReceiver.checkedPath(options.root)
     root = try TreeRoot(path: rootPath)
-    directory = try PrivateDirectory()
-    control = try directory.makeControl()
+    directory = try PrivateDirectory("rsync")
+    control = try directory.makeDirectory("control")
   }
 
   private static func checkedPath(_ path: String) throws -> String {

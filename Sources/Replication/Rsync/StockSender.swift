@@ -34,7 +34,7 @@ package final class StockSender: Sendable {
     self.options = options
     self.events = events
     program = try RsyncProgram.find()
-    directory = try PrivateDirectory()
+    directory = try PrivateDirectory("rsync")
     cancellation = try Wakeup()
     gate = try ProxyGate(connect)
   }
