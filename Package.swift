@@ -110,22 +110,23 @@ let package = Package(
     swift("Manifests", ["Triggers", "Platform", "CYAML"]),
     swift("Control", ["Manifests", "Platform"]),
     swift("Volumes", ["Manifests", "Platform"]),
+    swift("StateStore", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
 
     // 5: movers
     swift(
       "Movers",
       [
-        "Control", "Triggers", "Manifests", "Volumes", "Supervision", "Replication",
-        "BackupRepository",
-        "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform", "Pipelines",
+        "Control", "Triggers", "Manifests", "Volumes", "StateStore", "Supervision", "Replication",
+        "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform",
+        "Pipelines",
       ]),
 
     // 6: process
     .executableTarget(
       name: "drover",
       dependencies: [
-        "Movers", "Control", "Manifests", "Volumes", "Supervision", "Replication",
+        "Movers", "Control", "Manifests", "Volumes", "StateStore", "Supervision", "Replication",
         "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "HTTPClient",
         "TreeComparison", "DeltaCoding",
         "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
@@ -139,9 +140,16 @@ let package = Package(
         "Replication", "FileTree", "Transport", "Chunking", "Compression", "Cryptography",
         "DeltaCoding", "Pipelines", "Platform",
       ],
-      path: "Benchmarks", exclude: ["Thresholds", "README.md"], swiftSettings: settings),
+      path: "Benchmarks", exclude: ["Thresholds", "README.md", "daemon-scale"],
+      swiftSettings: settings),
 
     // Tests
+    .executableTarget(
+      name: "daemon-under-test",
+      dependencies: [
+        "Movers", "Control", "Manifests", "StateStore", "Supervision", "Platform",
+      ],
+      path: "Tests/DaemonUnderTest", swiftSettings: testSettings),
     .target(
       name: "TestSupport", dependencies: ["Platform", "CPlatform"],
       path: "Tests/TestSupport", swiftSettings: testSettings),
@@ -166,11 +174,12 @@ let package = Package(
     tests(of: "Triggers", ["Platform"]),
     tests(of: "Manifests", ["Triggers", "Platform"]),
     tests(of: "Control", ["Triggers", "Manifests", "Platform"]),
+    tests(of: "StateStore", ["Manifests", "Platform"]),
     tests(
       of: "Movers",
       [
-        "Control", "Manifests", "Supervision", "Volumes", "Replication", "BackupRepository",
-        "ObjectMirror", "Platform",
+        "Control", "Manifests", "StateStore", "Supervision", "Volumes", "Replication",
+        "BackupRepository", "ObjectMirror", "Platform", "daemon-under-test",
       ]),
     .testTarget(
       name: "droverTests",

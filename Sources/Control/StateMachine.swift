@@ -97,9 +97,11 @@ package struct StateMachine: Sendable {
     return spec.trigger.schedule == nil ? .none : .schedule
   }
 
-  /// Takes one step at the time `now`.
+  /// Takes one step at the time `now`. `requested` is the tag of a run that was asked for beside
+  /// the trigger: of one that is to start or, while one goes on, of that.
   package func step(
-    _ status: ReplicationStatus, _ report: MoverReport, at now: WallTime
+    _ status: ReplicationStatus, _ report: MoverReport, at now: WallTime,
+    requested: String? = nil
   ) -> SyncStep {
     if case .error(let text) = report {
       var status = status
@@ -107,10 +109,25 @@ package struct StateMachine: Sendable {
       return SyncStep(status: status, actions: [])
     }
     return switch SyncState(status) {
-    case .initial: begin(status, at: now)
-    case .synchronizing: synchronize(status, report, at: now)
-    case .cleaningUp: cleanUp(status, report, at: now)
+    case .initial: begin(status, at: now, requested)
+    case .synchronizing: synchronize(status, report, at: now, requested)
+    case .cleaningUp: cleanUp(status, report, at: now, requested)
     }
+  }
+
+  /// The times after one and not after another when a run is due by the schedule, the first
+  /// `countMax` of them.
+  package func dueTimes(
+    after time: WallTime, through last: WallTime, countMax: Int
+  ) -> [WallTime] {
+    guard case .schedule = trigger else { return [] }
+    var times: [WallTime] = []
+    var time = time
+    while times.count < countMax, let due = dueTime(after: time), due <= last, due > time {
+      times.append(due)
+      time = due
+    }
+    return times
   }
 
   /// When an idle replication has to be looked at again; nil when only a change of its spec, or
@@ -124,9 +141,11 @@ package struct StateMachine: Sendable {
     }
   }
 
-  private func begin(_ status: ReplicationStatus, at now: WallTime) -> SyncStep {
+  private func begin(
+    _ status: ReplicationStatus, at now: WallTime, _ requested: String?
+  ) -> SyncStep {
     var status = status
-    if spec.isPaused || waitsForFirstTime(&status, at: now) {
+    if spec.isPaused || requested == nil && waitsForFirstTime(&status, at: now) {
       setWaiting(&status, at: now)
       return SyncStep(status: status, actions: [])
     }
@@ -150,12 +169,12 @@ package struct StateMachine: Sendable {
   }
 
   private func synchronize(
-    _ status: ReplicationStatus, _ report: MoverReport, at now: WallTime
+    _ status: ReplicationStatus, _ report: MoverReport, at now: WallTime, _ requested: String?
   ) -> SyncStep {
     var status = status
     switch report {
     case .completed(let logs, let image):
-      return complete(status, logs: logs, image: image, at: now)
+      return complete(status, logs: logs, image: image, at: now, requested)
     case .gaveUp(let logs): return giveUp(status, logs: logs, at: now)
     case .failed(let logs):
       status.latestMoverStatus = LatestMoverStatus(result: .failed, logs: logs)
@@ -166,7 +185,8 @@ package struct StateMachine: Sendable {
   }
 
   private func complete(
-    _ status: ReplicationStatus, logs: [UInt8], image: ImageReference?, at now: WallTime
+    _ status: ReplicationStatus, logs: [UInt8], image: ImageReference?, at now: WallTime,
+    _ requested: String?
   ) -> SyncStep {
     var status = status
     var actions: [SyncAction] = []
@@ -179,7 +199,7 @@ package struct StateMachine: Sendable {
     }
     status.lastSyncTime = now
     status.lastSyncStartTime = nil
-    status.lastManualSync = spec.trigger.manual
+    status.lastManualSync = spec.trigger.manual ?? requested
     status.latestMoverStatus = LatestMoverStatus(result: .successful, logs: logs)
     status.failedRuns = nil
     if let image { status.latestImage = image }
@@ -208,7 +228,7 @@ package struct StateMachine: Sendable {
   }
 
   private func cleanUp(
-    _ status: ReplicationStatus, _ report: MoverReport, at now: WallTime
+    _ status: ReplicationStatus, _ report: MoverReport, at now: WallTime, _ requested: String?
   ) -> SyncStep {
     var status = status
     guard report == .cleanedUp else {
@@ -216,7 +236,7 @@ package struct StateMachine: Sendable {
       return SyncStep(status: status, actions: [.cleanUp])
     }
     status.nextSyncTime = nextSyncTime(status, at: now)
-    if !spec.isPaused, isDue(status, at: now) { return start(status, at: now) }
+    if !spec.isPaused, requested != nil || isDue(status, at: now) { return start(status, at: now) }
     setWaiting(&status, at: now)
     return SyncStep(status: status, actions: [])
   }

@@ -4,8 +4,13 @@ import Platform
 /// Reads manifests from files, directories and standard input.
 package struct ManifestLoader {
   private let registry: KindRegistry
+  private let namespace: String
 
-  package init(registry: KindRegistry = .standard) { self.registry = registry }
+  /// `namespace` is that of objects which name none.
+  package init(registry: KindRegistry = .standard, namespace: String = "default") {
+    self.registry = registry
+    self.namespace = namespace
+  }
 
   /// Reads everything and decodes it; all that is wrong in all files is thrown at once.
   ///
@@ -13,6 +18,13 @@ package struct ManifestLoader {
   /// `*.yml` and `*.json` are taken in the order of their names.
   /// - Throws: ``ManifestError``.
   package func load(_ paths: [String]) throws(ManifestError) -> ManifestSet {
+    try decode(try read(paths))
+  }
+
+  /// The texts of the files that the paths stand for.
+  package func read(
+    _ paths: [String]
+  ) throws(ManifestError) -> [(name: String, text: [UInt8])] {
     var files: [(name: String, text: [UInt8])] = []
     for path in paths {
       for file in try ManifestLoader.files(at: path) {
@@ -24,14 +36,33 @@ package struct ManifestLoader {
         }
       }
     }
-    return try decode(files)
+    return files
   }
 
   /// Decodes texts that have been read already.
   package func decode(_ files: [(name: String, text: [UInt8])]) throws(ManifestError) -> ManifestSet
   {
     let problems = ProblemList()
-    let decoder = ObjectDecoder(registry: registry, problems: problems)
+    let set = collect(files, problems)
+    // All that is wrong is told at once, so names are looked up even now.
+    if !problems.problems.isEmpty { ReferenceCheck(set, problems: problems).checkAll() }
+    try problems.throwIfAny()
+    return set
+  }
+
+  /// Decodes what can be decoded, and tells what is wrong with the rest.
+  package func decodeEach(
+    _ files: [(name: String, text: [UInt8])]
+  ) -> (set: ManifestSet, problems: [Problem]) {
+    let problems = ProblemList()
+    let set = collect(files, problems)
+    return (set, problems.sorted)
+  }
+
+  private func collect(
+    _ files: [(name: String, text: [UInt8])], _ problems: ProblemList
+  ) -> ManifestSet {
+    let decoder = ObjectDecoder(registry: registry, namespace: namespace, problems: problems)
     var set = ManifestSet()
     for file in files {
       let documents: [YAMLNode]
@@ -53,9 +84,6 @@ package struct ManifestLoader {
         }
       }
     }
-    // All that is wrong is told at once, so names are looked up even now.
-    if !problems.problems.isEmpty { ReferenceCheck(set, problems: problems).checkAll() }
-    try problems.throwIfAny()
     return set
   }
 

@@ -9,6 +9,16 @@ package struct LoadedObject: Sendable {
 
   package var key: ObjectKey { manifest.key }
 
+  /// The same object with a status that is kept elsewhere, and when it was made.
+  package func with(status: JSONObject, created: WallTime) -> LoadedObject {
+    var result = document
+    result["status"] = status.members.isEmpty ? nil : .object(status)
+    var metadata = result["metadata"]?.objectValue ?? JSONObject()
+    metadata["creationTimestamp"] = .string(created.rfc3339)
+    result["metadata"] = .object(metadata)
+    return LoadedObject(manifest: manifest, document: result, mark: mark)
+  }
+
   /// The document with `status` in place of the one it had, for printing.
   package func document(status: JSONObject) -> JSONValue {
     var result = document
@@ -21,7 +31,7 @@ package struct LoadedObject: Sendable {
 package struct ManifestSet: Sendable {
   package private(set) var objects: [LoadedObject] = []
   private var byKey: [ObjectKey: Int] = [:]
-  private(set) var broken: Set<ObjectKey> = []
+  package private(set) var broken: Set<ObjectKey> = []
 
   package init() {}
 
@@ -35,7 +45,7 @@ package struct ManifestSet: Sendable {
 
   /// Remembers an object that could not be decoded, so that references to it are not called
   /// missing.
-  mutating func insertBroken(_ key: ObjectKey) { broken.insert(key) }
+  package mutating func insertBroken(_ key: ObjectKey) { broken.insert(key) }
 
   /// Whether an object of that key is there, decoded or not.
   func contains(_ key: ObjectKey) -> Bool { byKey[key] != nil || broken.contains(key) }

@@ -25,6 +25,14 @@ package final class Thread<Value: Sendable>: @unchecked Sendable {
   }
 }
 
+/// Starts a thread that nobody joins; whoever starts it hears of its end in a way of its own.
+/// `stackSizeBytes` is that of the system when nil.
+package func startDetachedThread(
+  _ name: String, stackSizeBytes: Int? = nil, _ body: @escaping @Sendable () -> Void
+) {
+  pthread_detach(startThread(ThreadStart(name: name, body: body), stackSizeBytes: stackSizeBytes))
+}
+
 private final class ThreadSlot<Value>: @unchecked Sendable {
   var result: Result<Value, any Error>?
 }
@@ -38,11 +46,18 @@ private final class ThreadStart: @unchecked Sendable {
   }
 }
 
-private func startThread(_ start: ThreadStart) -> pthread_t {
+private func startThread(_ start: ThreadStart, stackSizeBytes: Int? = nil) -> pthread_t {
   let context = Unmanaged.passRetained(start).toOpaque()
   var handle = pthread_t()
+  var attributes = pthread_attr_t()
+  pthread_attr_init(&attributes)
+  defer { pthread_attr_destroy(&attributes) }
+  if let stackSizeBytes {
+    let code = pthread_attr_setstacksize(&attributes, stackSizeBytes)
+    precondition(code == 0, "a stack of \(stackSizeBytes) bytes cannot be had")
+  }
   let code = pthread_create(
-    &handle, nil,
+    &handle, &attributes,
     { context in
       guard let context else { return nil }
       let start = Unmanaged<ThreadStart>.fromOpaque(context).takeRetainedValue()

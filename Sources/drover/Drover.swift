@@ -16,7 +16,9 @@ struct Drover: ParsableCommand {
       """,
     version: "drover \(droverVersion)",
     subcommands: [
-      RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
+      DaemonCommand.self, ApplyCommand.self, DeleteCommand.self, TriggerCommand.self,
+      PauseCommand.self, ResumeCommand.self, RunCommand.self, ReplicateCommand.self,
+      RepoCommand.self, MirrorCommand.self,
       VerifyCommand.self, KeyCommand.self, VersionCommand.self, MoverCommand.self,
       RelayCommand.self,
     ])

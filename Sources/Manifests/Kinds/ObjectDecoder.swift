@@ -10,6 +10,8 @@ enum DecodedObject {
 /// Turns documents into objects of registered kinds.
 struct ObjectDecoder {
   let registry: KindRegistry
+  /// The namespace of objects that name none.
+  let namespace: String
   let problems: ProblemList
 
   /// Decodes one document; a `List` gives each of its items. Nothing is given for what has no kind.
@@ -83,11 +85,11 @@ struct ObjectDecoder {
       return ObjectMetadata(name: "", namespace: nil)
     }
     let name = fields.requiredString("name") ?? ""
-    if !name.isEmpty, let problem = nameProblem(name, lengthMax: 253, allowsDots: true) {
+    if !name.isEmpty, let problem = ObjectName.problem(inName: name) {
       fields.report("name", problem)
     }
-    let namespace = fields.string("namespace") ?? "default"
-    if let problem = nameProblem(namespace, lengthMax: 63, allowsDots: false) {
+    let namespace = fields.string("namespace") ?? self.namespace
+    if let problem = ObjectName.problem(inNamespace: namespace) {
       fields.report("namespace", problem)
     }
     var metadata = ObjectMetadata(name: name, namespace: isNamespaced ? namespace : nil)
@@ -100,25 +102,5 @@ struct ObjectDecoder {
     fields.finish()
     Annotation.check(metadata.annotations, fields)
     return metadata
-  }
-
-  /// Source: Kubernetes object names (RFC 1123 labels and subdomains).
-  private func nameProblem(_ name: String, lengthMax: Int, allowsDots: Bool) -> String? {
-    let isWord = { (byte: UInt8) in
-      (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte)
-    }
-    let bytes = Array(name.utf8)
-    guard let first = bytes.first, let last = bytes.last, isWord(first), isWord(last),
-      bytes.count <= lengthMax
-    else { return "\"\(name)\" is not a name: \(nameRule(allowsDots, lengthMax))" }
-    let allowed = bytes.allSatisfy {
-      isWord($0) || $0 == UInt8(ascii: "-") || (allowsDots && $0 == UInt8(ascii: "."))
-    }
-    return allowed ? nil : "\"\(name)\" is not a name: \(nameRule(allowsDots, lengthMax))"
-  }
-
-  private func nameRule(_ allowsDots: Bool, _ lengthMax: Int) -> String {
-    "lower-case letters, digits and \(allowsDots ? "- or ." : "-"), a letter or digit at both "
-      + "ends, at most \(lengthMax) bytes"
   }
 }

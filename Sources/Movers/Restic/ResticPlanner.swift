@@ -66,6 +66,7 @@ struct ResticPlanner {
     var end = context.end(of: source, .restic(job))
     end.statusFields = status.fields
     let (days, unlock) = (section.pruneIntervalDays, section.unlock)
+    end.carried = { ResticUpkeep.carried(ResticStatus(fields: $0), unlock: unlock).fields }
     // An object that no server has stored is made by this run.
     let created = source.object.created ?? now
     end.refresh = { job, fields, now in

@@ -14,11 +14,13 @@ struct RsyncSSHPlanner {
 
   private let context: PlanContext
   private let choice: SSHKeyChoice
+  private let generation: KeyGeneration
   var sources: [Source] = []
   var destinations: [Destination] = []
 
-  init(_ context: PlanContext) {
+  init(_ context: PlanContext, keys generation: KeyGeneration) {
     self.context = context
+    self.generation = generation
     choice = SSHKeyChoice(context.set)
   }
 
@@ -109,14 +111,17 @@ struct RsyncSSHPlanner {
         "is \(wanted.rawValue), but \(volume.path) is \(volume.mode.rawValue)")
     }
     let listen = listenAddress(of: destination, source: source)
+    let names = SSHKeyChoice.Names("dst", destination.replication.metadata.name)
     var keys = choice.ofDestination(destination.section, destination.replication)
-    var hasGenerated = false
-    if keys == nil, let source, destination.section.sshKeys == nil,
-      choice.ofSource(source.section, source.replication) == nil, let made = generate(destination)
+    // Made by an earlier run, which has kept them.
+    var isGenerated = keys != nil && destination.section.sshKeys == nil && generation == .always
+    let isKnown = source.map { choice.ofSource($0.section, $0.replication) != nil } ?? false
+    if keys == nil, destination.section.sshKeys == nil, generation == .always || source != nil,
+      !isKnown, let made = generate(destination, names, &plan)
     {
       fresh[destination.key] = made
       keys = SSHKeyChoice.Pair(key: made.destination, peerKey: made.sourcePublic)
-      hasGenerated = true
+      isGenerated = true
     }
     guard let keys else { return reportNoKeys(destination) }
     var job = RsyncSSHJob(
@@ -125,8 +130,7 @@ struct RsyncSSHPlanner {
       peerKey: keys.peerKey)
     job.allowEmptySource = destination.replication.metadata[.allowEmptySource] == "true"
     var end = context.end(of: destination, .rsync(job))
-    if hasGenerated {
-      let names = SSHKeyChoice.Names("dst", destination.replication.metadata.name)
+    if isGenerated {
       end.statusFields["sshKeys"] = .string(names.source)
     }
     end.image = volume.image
@@ -137,9 +141,17 @@ struct RsyncSSHPlanner {
     _ source: Source, to plan: inout RunPlan, peer: Destination?, _ fresh: [ObjectKey: SSHKeys]
   ) {
     guard let volume = context.volume(of: source) else { return }
+    let names = SSHKeyChoice.Names("src", source.replication.metadata.name)
     var keys = choice.ofSource(source.section, source.replication)
+    var isGenerated =
+      keys != nil && peer == nil && source.section.sshKeys == nil && generation == .always
     if keys == nil, let made = peer.flatMap({ fresh[$0.key] }) {
       keys = SSHKeyChoice.Pair(key: made.source, peerKey: made.destinationPublic)
+    } else if keys == nil, peer == nil, source.section.sshKeys == nil, generation == .always,
+      let made = generate(source, names, &plan)
+    {
+      keys = SSHKeyChoice.Pair(key: made.source, peerKey: made.destinationPublic)
+      isGenerated = true
     }
     guard let keys else {
       if peer != nil || source.section.address != nil { reportNoKeys(source) }
@@ -153,6 +165,7 @@ struct RsyncSSHPlanner {
     job.allowEmptySource = source.replication.metadata[.allowEmptySource] == "true"
     job.excludes = RsyncTLSJob.standardExcludes
     var end = context.end(of: source, .rsync(job))
+    if isGenerated { end.statusFields["sshKeys"] = .string(names.destination) }
     end.peer = peer?.key
     if source.spec.isPaused || peer?.spec.isPaused == true {
       plan.skipped.append(end)
@@ -161,11 +174,23 @@ struct RsyncSSHPlanner {
     }
   }
 
-  private func generate(_ destination: Destination) -> SSHKeys? {
+  /// New keys, and VolSync's three Secrets of them.
+  private func generate<Kind: Replication>(
+    _ end: Candidate<Kind, RsyncSection>, _ names: SSHKeyChoice.Names, _ plan: inout RunPlan
+  ) -> SSHKeys? {
     do {
-      return try SSHKeyChoice.generate()
+      let keys = try SSHKeyChoice.generate()
+      for (name, fields) in [
+        (names.main, nil), (names.source, SSHKeys.sourceFields),
+        (names.destination, SSHKeys.destinationFields),
+      ] {
+        let key = ObjectKey(
+          kind: Secret.kind, namespace: end.replication.metadata.namespace, name: name)
+        plan.generatedSecrets.append(GeneratedSecret(key: key, data: keys.data(fields)))
+      }
+      return keys
     } catch {
-      context.report(destination.object, "spec.rsync.sshKeys", "cannot be generated: \(error)")
+      context.report(end.object, "spec.rsync.sshKeys", "cannot be generated: \(error)")
       return nil
     }
   }

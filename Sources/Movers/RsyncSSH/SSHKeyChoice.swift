@@ -10,6 +10,16 @@ struct SSHKeys: Sendable {
   var destination: [UInt8]
   var destinationPublic: [UInt8]
 
+  /// The fields of a Secret; of all when none are named.
+  func data(_ names: [String]?) -> [String: [UInt8]] {
+    let all = [
+      "source": source, "source.pub": sourcePublic, "destination": destination,
+      "destination.pub": destinationPublic,
+    ]
+    guard let names else { return all }
+    return all.filter { names.contains($0.key) }
+  }
+
   static let sourceFields = ["source", "source.pub", "destination.pub"]
   static let destinationFields = ["destination", "destination.pub", "source.pub"]
 }

@@ -1,5 +1,36 @@
-import Manifests
+package import Manifests
 import Platform
+
+/// Which destinations without a key get a fresh one.
+package enum KeyGeneration: Sendable {
+  /// Those whose source is in the files: one run has no memory.
+  case forPairs
+  /// All: what is made is kept, and a user copies it to the source, as with VolSync.
+  case always
+}
+
+/// A Secret that VolSync would have made.
+package struct GeneratedSecret: Sendable {
+  package var key: ObjectKey
+  var data: [String: [UInt8]]
+
+  /// The Secret as a manifest.
+  package var text: [UInt8] {
+    var metadata: JSONObject = ["name": .string(key.name)]
+    if let namespace = key.namespace { metadata["namespace"] = .string(namespace) }
+    metadata["labels"] = .object(["app.kubernetes.io/created-by": .string("volsync")])
+    var data = JSONObject()
+    for (name, content) in self.data.sorted(by: { $0.key < $1.key }) {
+      data[name] = .string(Base64.text(of: content))
+    }
+    let secret: JSONObject = [
+      "apiVersion": .string(Secret.apiVersion), "kind": .string(Secret.kind),
+      "metadata": .object(metadata),
+      "data": .object(data),
+    ]
+    return Array(JSONValue.object(secret).yamlText.utf8)
+  }
+}
 
 /// Which key each end of a run uses.
 ///
@@ -10,17 +41,31 @@ struct KeyChoice {
   private let set: ManifestSet
   private var keys: [ObjectKey: [UInt8]] = [:]
   private var generated: [ObjectKey: String] = [:]
+  private(set) var generatedSecrets: [GeneratedSecret] = []
 
-  init(_ set: ManifestSet, _ pairing: Pairing, problems: ProblemList) {
+  init(
+    _ set: ManifestSet, _ pairing: Pairing, _ generation: KeyGeneration, problems: ProblemList
+  ) {
     self.set = set
     for destination in set.all(ReplicationDestination.self) {
       guard case .rsyncTLS(let section)? = destination.mover else { continue }
       let peer = pairing.source(of: destination.key)
-      if let content = ownKey(section, of: destination) ?? peerKey(of: peer) {
+      let generatedName = ReferenceCheck.generatedKeyName(for: destination.metadata.name)
+      if let content = ownKey(section, of: destination) {
         keys[destination.key] = content
-      } else if peer != nil {
-        keys[destination.key] = KeyFile.generate()
-        generated[destination.key] = ReferenceCheck.generatedKeyName(for: destination.metadata.name)
+        // Made by an earlier run, which has kept it.
+        if section.keySecret == nil, generation == .always {
+          generated[destination.key] = generatedName
+        }
+      } else if let content = peerKey(of: peer) {
+        keys[destination.key] = content
+      } else if section.keySecret == nil, peer != nil || generation == .always {
+        let content = KeyFile.generate()
+        keys[destination.key] = content
+        generated[destination.key] = generatedName
+        let namespace = destination.metadata.namespace
+        let key = ObjectKey(kind: Secret.kind, namespace: namespace, name: generatedName)
+        generatedSecrets.append(GeneratedSecret(key: key, data: [KeyFile.name: content]))
       } else {
         reportNoKey(section, of: destination, problems)
       }

@@ -6,17 +6,22 @@ import Volumes
 /// Pairs the ends of the section `rsyncTLS`, chooses their keys, and makes their jobs.
 struct RsyncTLSPlanner {
   private let context: PlanContext
+  private let keys: KeyGeneration
   var sources: [Candidate<ReplicationSource, RsyncTLSSection>] = []
   var destinations: [Candidate<ReplicationDestination, RsyncTLSSection>] = []
 
-  init(_ context: PlanContext) { self.context = context }
+  init(_ context: PlanContext, keys: KeyGeneration) {
+    self.context = context
+    self.keys = keys
+  }
 
   var isEmpty: Bool { sources.isEmpty && destinations.isEmpty }
 
   func add(to plan: inout RunPlan) {
     let pairing = Pairing(
       sources: sources, destinations: destinations, problems: context.problems)
-    let keys = KeyChoice(context.set, pairing, problems: context.problems)
+    let keys = KeyChoice(context.set, pairing, keys, problems: context.problems)
+    plan.generatedSecrets += keys.generatedSecrets
     for destination in destinations { add(destination, to: &plan, pairing, keys) }
     for source in sources { add(source, to: &plan, pairing, keys) }
   }

@@ -41,6 +41,15 @@ package enum RunJob: Sendable {
     }
   }
 
+  /// What a run uses alone: the repository, or the paths of the bucket.
+  var places: [String] {
+    switch self {
+    case .rsyncTLS, .rsync: []
+    case .restic(let job): ["restic:\(job.repository.address)"]
+    case .rclone(let job): job.remotes.map { "rclone:\($0.address)" }
+    }
+  }
+
   /// The same job with the peer to connect to; of no meaning to one that connects to none.
   func connecting(to address: HostPort) -> RunJob {
     switch self {

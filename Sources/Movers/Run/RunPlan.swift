@@ -9,6 +9,8 @@ package struct RunPlan: Sendable {
   package var sources: [RunEnd] = []
   /// Replications that do not run: paused ones, and sources whose destination is paused.
   package var skipped: [RunEnd] = []
+  /// Secrets that destinations without one need, made by this plan.
+  package var generatedSecrets: [GeneratedSecret] = []
   /// Objects with a status, in the order of the files.
   package var order: [ObjectKey] = []
 
@@ -39,6 +41,8 @@ package struct RunEnd: Sendable {
   package var zone: TimeZone
   /// Makes the job anew from the fields of the status and the time, where it depends on them.
   var refresh: (@Sendable (RunJob, JSONObject, WallTime) -> RunJob)?
+  /// What of those fields stays in force under a changed spec; nil for all.
+  var carried: (@Sendable (JSONObject) -> JSONObject)?
   /// Fields of the status below the mover's section that are known before the run.
   package var statusFields = JSONObject()
   /// What a destination publishes after a run that counts.

@@ -11,27 +11,80 @@ package struct RunPlanner {
   private let served: [String]
   private let cacheDirectory: String?
   private let now: WallTime
+  private let keys: KeyGeneration
 
   /// `served` are the sections that a mover is registered for; `cacheDirectory` is where caches of
   /// repositories stand, nil for none.
   package init(
     _ set: ManifestSet, served: [String], cacheDirectory: String? = nil,
-    clock: any Clock = SystemClock()
+    keys: KeyGeneration = .forPairs, clock: any Clock = SystemClock()
   ) {
     context = PlanContext(set)
     self.served = served
     self.cacheDirectory = cacheDirectory
+    self.keys = keys
     now = clock.wallTime()
   }
 
   /// Checks references, binds volumes, and makes the job of each end.
   package func plan() throws(RunError) -> RunPlan {
+    let plan = makePlan()
+    if plan.ends.isEmpty, context.problems.problems.isEmpty,
+      context.volumeProblems.problems.isEmpty, !hasExternal
+    {
+      let mark = context.set.objects.first?.mark ?? Mark(file: "-", line: 1, column: 1)
+      context.problems.add(
+        Problem(mark, "there is no ReplicationSource or ReplicationDestination to run"))
+    }
+    try throwProblems()
+    return plan
+  }
+
+  /// Plans what can be planned, and tells what stands against each of the rest. Each object stands
+  /// in a file of its own; an end of which something is told does not run.
+  package func planEach() -> (plan: RunPlan, problems: [ObjectKey: [Problem]]) {
+    let plan = makePlan()
+    let all = context.problems.sorted + context.volumeProblems.sorted
+    let byFile = Dictionary(grouping: all, by: \.mark.file)
+    let planned = Set(plan.ends.map(\.key))
+    let replications = context.set.objects.filter { $0.manifest is any Replication }
+    let files = Set(replications.map(\.mark.file))
+    // What is told of a Secret stands against those that cannot be planned because of it.
+    let shared = all.filter { !files.contains($0.mark.file) }
+    var problems: [ObjectKey: [Problem]] = [:]
+    for object in replications {
+      guard let mover = (object.manifest as? any Replication)?.mover else { continue }
+      if case .external = mover { continue }
+      var own = byFile[object.mark.file] ?? []
+      if own.isEmpty, !planned.contains(object.key) {
+        own =
+          shared.isEmpty
+          ? [Problem(object.mark, object: object.label, "it cannot be planned")] : shared
+      }
+      if !own.isEmpty { problems[object.key] = own }
+    }
+    return (plan, problems)
+  }
+
+  /// What is wrong with the files, whatever this host is like just now.
+  package func specProblems() -> [Problem] {
+    _ = makePlan()
+    return context.problems.sorted
+  }
+
+  private var hasExternal: Bool {
+    context.set.objects.contains { object in
+      if case .external? = (object.manifest as? any Replication)?.mover { true } else { false }
+    }
+  }
+
+  private func makePlan() -> RunPlan {
     let set = context.set
     ReferenceCheck(set, problems: context.problems).checkAll()
-    var tunnel = RsyncTLSPlanner(context)
+    var tunnel = RsyncTLSPlanner(context, keys: keys)
     var restic = ResticPlanner(context, cacheDirectory: cacheDirectory, now: now)
     var rclone = RclonePlanner(context)
-    var rsync = RsyncSSHPlanner(context)
+    var rsync = RsyncSSHPlanner(context, keys: keys)
     for source in set.all(ReplicationSource.self) {
       sort(
         source, rsyncTLS: { tunnel.sources.append($0) }, restic: { restic.sources.append($0) },
@@ -43,23 +96,11 @@ package struct RunPlanner {
         restic: { restic.destinations.append($0) }, rclone: { rclone.destinations.append($0) },
         rsync: { rsync.destinations.append($0) })
     }
-    let hasExternal = set.objects.contains { object in
-      if case .external? = (object.manifest as? any Replication)?.mover { true } else { false }
-    }
-    if tunnel.isEmpty, restic.isEmpty, rclone.isEmpty, rsync.isEmpty,
-      context.problems.problems.isEmpty,
-      !hasExternal
-    {
-      let mark = set.objects.first?.mark ?? Mark(file: "-", line: 1, column: 1)
-      context.problems.add(
-        Problem(mark, "there is no ReplicationSource or ReplicationDestination to run"))
-    }
     var plan = RunPlan()
     tunnel.add(to: &plan)
     restic.add(to: &plan)
     rclone.add(to: &plan)
     rsync.add(to: &plan)
-    try throwProblems()
     let planned = Set((plan.destinations + plan.sources + plan.skipped).map(\.key))
     plan.order = set.objects.map(\.key).filter(planned.contains)
     return plan

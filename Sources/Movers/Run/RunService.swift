@@ -2,77 +2,55 @@ package import Control
 import Manifests
 package import Platform
 
-/// Serves each end of a plan by its trigger until it is cancelled: a thread for each end, of which
-/// some work at the same time.
+/// Serves each end of a fixed plan by its trigger until it is cancelled; what is kept from run to
+/// run is what the files say.
 package final class RunService: Sendable {
-  /// Ends that work at the same time, but for those that listen.
-  package static let slotCountStandard = 4
-  package static let lookSecondsStandard = 30.0
-
   private let plan: RunPlan
-  private let movers: MoverRegistry<MoverRequest>
-  private let stateDirectory: String?
   private let clock: any Clock
-  private let retry: RetryPolicy
-  private let observer: RunSession.Observer
-  private let board: ServiceBoard
+  private let engine: ServiceEngine
 
   /// `observer` is called from several threads. `lookSecondsMax` is how long a wait lasts at most
   /// before the wall clock is looked at again.
   package init(
     _ plan: RunPlan, movers: MoverRegistry<MoverRequest>, stateDirectory: String?,
     clock: any Clock = SystemClock(), retry: RetryPolicy = .mover,
-    slotCount: Int = slotCountStandard, lookSecondsMax: Double = lookSecondsStandard,
+    slotCount: Int = ServiceEngine.slotCountStandard,
+    lookSecondsMax: Double = ServiceEngine.lookSecondsStandard,
     observer: @escaping RunSession.Observer
   ) {
     self.plan = plan
-    self.movers = movers
-    self.stateDirectory = stateDirectory
     self.clock = clock
-    self.retry = retry
-    self.observer = observer
-    board = ServiceBoard(
-      plan.ends, slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
+    engine = ServiceEngine(
+      movers: movers, stateDirectory: stateDirectory, store: NoStore(), clock: clock,
+      retry: retry, slotCount: slotCount, lookSecondsMax: lookSecondsMax, observer: observer)
   }
 
   /// Ends everything soon; from any thread.
-  package func cancel() { board.cancelAll() }
+  package func cancel() { engine.cancel() }
 
   /// Blocks until it is cancelled and every mover has ended. Once.
   package func run() throws -> RunReport {
-    for end in plan.skipped {
-      board.publish(end.skippedStatus(at: clock.wallTime()), of: end.key)
+    engine.serve(
+      (plan.destinations + plan.sources).map { end in
+        ServedEnd(object: end.object, uid: "", status: end.storedStatus, end: end)
+      })
+    engine.waitUntilEnded()
+    let skipped = Set(plan.skipped.map(\.key))
+    let objects = plan.objects { end in
+      skipped.contains(end.key)
+        ? end.skippedStatus(at: clock.wallTime()) : engine.board.status(of: end.key)
     }
-    let threads = (plan.destinations + plan.sources).map { end in
-      Thread("replication") { [self] in service(of: end).serve() }
-    }
-    for thread in threads { try thread.join() }
-    let objects = plan.objects { board.status(of: $0.key) }
-    return RunReport(objects: objects, exitStatus: board.hasCutShort ? .interrupted : .done)
-  }
-
-  private func service(of end: RunEnd) -> EndService {
-    EndService(end, board: board, clock: clock, retry: retry, observer: observer) {
-      [board, movers, observer, stateDirectory] end, job in
-      let key = end.key
-      return try movers.makeMover(of: end, job, stateDirectory: stateDirectory) { event in
-        if case .listening(let address) = event { board.setListening(key, address) }
-        observer(key, .event(event))
-      }
-    }
+    return RunReport(
+      objects: objects, exitStatus: engine.board.hasCutShort ? .interrupted : .done)
   }
 }
 
 extension MoverRegistry<MoverRequest> {
-  /// The mover of one end; its lock stands in `stateDirectory`.
+  /// The mover of one end; `lockPath` is where its lock stands.
   func makeMover(
-    of end: RunEnd, _ job: RunJob, stateDirectory: String?,
+    of end: RunEnd, _ job: RunJob, lockPath: String?,
     onEvent: @escaping @Sendable (MoverEvent) -> Void
   ) throws -> any Mover {
-    let key = end.key
-    let lockPath = stateDirectory.map {
-      "\($0)/\(key.kind)-\(key.namespace ?? "")-\(key.name).lock"
-    }
     let request = MoverRequest(end: end, job: job, lockPath: lockPath, onEvent: onEvent)
     guard let mover = try makeMover(section: job.section, request) else {
       throw MoverFailure(.unsupported, "nobody serves \(job.section)")

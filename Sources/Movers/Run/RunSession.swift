@@ -127,7 +127,8 @@ package final class RunSession: Sendable {
 
   private func makeMover(_ end: RunEnd, _ job: RunJob) throws -> any Mover {
     let key = end.key
-    return try movers.makeMover(of: end, job, stateDirectory: stateDirectory) {
+    let lockPath = stateDirectory.map { "\($0)/\(key.lockName)" }
+    return try movers.makeMover(of: end, job, lockPath: lockPath) {
       [board, observer] event in
       if case .listening(let address) = event { board.setListening(key, address) }
       observer(key, .event(event))

@@ -2,39 +2,129 @@ import Control
 import Manifests
 import Platform
 
-/// What the threads of a service know of each other: who listens where, who has run, how many work
-/// at once, and whether all shall end.
+/// What the threads of a service know of each other: who is there, with which spec, who listens
+/// where, who has run, how many work at once, and who shall end.
 final class ServiceBoard: @unchecked Sendable {
-  private struct Entry {
+  /// What an end is to be, and how often that has changed.
+  struct Order {
+    var served: ServedEnd
+    var revision = 0
+  }
+
+  private final class Entry {
+    let condition: Condition
+    var order: Order
+    var isRemoved = false
     var address: HostPort?
     /// The last address, for the status.
     var shownAddress: HostPort?
     var mover: (any Mover)?
+    /// What the mover under way does, to tell whether a change concerns it.
+    var job: RunJob?
+    /// Whether a peer has come to one that listens.
+    var hasPeer = false
     var hasRun = false
     var status = JSONObject()
+
+    init(_ order: Order, _ condition: Condition) {
+      self.order = order
+      self.condition = condition
+    }
+  }
+
+  /// One that waits for a slot, and for the places that its run uses alone.
+  private final class Waiter {
+    let key: ObjectKey
+    let places: [String]
+    var isGranted = false
+
+    init(_ key: ObjectKey, _ places: [String]) {
+      self.key = key
+      self.places = places
+    }
   }
 
   private static let yearSeconds = 366.0 * 86_400
   private let lock = Lock()
-  private let condition: Condition
+  /// For what an end waits for of others; each has a condition of its own for the rest.
+  private let others: Condition
   private let clock: any Clock
   /// How long a wait lasts at most before the wall clock is looked at again: it may be set, and
   /// stands still while the machine sleeps.
   private let lookSecondsMax: Double
   private var entries: [ObjectKey: Entry] = [:]
+  private var waiters: [Waiter] = []
+  private var busyPlaces: [String] = []
   private var freeSlotCount: Int
   private var shallEnd = false
   private var wasCutShort = false
 
-  init(_ ends: [RunEnd], slotCount: Int, clock: any Clock, lookSecondsMax: Double) {
-    condition = Condition(lock)
+  init(slotCount: Int, clock: any Clock, lookSecondsMax: Double) {
+    others = Condition(lock)
     self.clock = clock
     self.lookSecondsMax = lookSecondsMax
     freeSlotCount = slotCount
-    for end in ends {
-      let status = ReplicationStatus(document: end.storedStatus, section: nil)
-      entries[end.key] = Entry(hasRun: status.lastSyncTime != nil || status.failedRuns != nil)
+  }
+
+  // MARK: Who is there
+
+  func enroll(_ served: ServedEnd) {
+    let status = ReplicationStatus(document: served.status, section: nil)
+    lock.withLock {
+      let entry = Entry(Order(served: served), Condition(lock))
+      entry.hasRun = status.lastSyncTime != nil || status.failedRuns != nil
+      entry.status = served.status
+      entries[served.key] = entry
     }
+  }
+
+  /// Lets an end be another from its next iteration on. One that listens and has no peer is not
+  /// at work: it listens anew when its work has changed.
+  func change(_ served: ServedEnd) {
+    let mover: (any Mover)? = lock.withLock {
+      guard let entry = entries[served.key] else { return nil }
+      entry.order.served = served
+      entry.order.revision += 1
+      entry.condition.broadcast()
+      guard let job = entry.job, job.listens, !entry.hasPeer else { return nil }
+      return served.problem == nil && served.end?.job.document == job.document ? nil : entry.mover
+    }
+    mover?.cancel()
+  }
+
+  /// Lets an end come to its end; its run is cancelled.
+  func remove(_ key: ObjectKey) {
+    let mover: (any Mover)? = lock.withLock {
+      guard let entry = entries[key], !entry.isRemoved else { return nil }
+      entry.isRemoved = true
+      entry.condition.broadcast()
+      others.broadcast()
+      return entry.mover
+    }
+    mover?.cancel()
+  }
+
+  /// Forgets an end whose thread is over.
+  func drop(_ key: ObjectKey) {
+    lock.withLock {
+      entries[key] = nil
+      others.broadcast()
+    }
+  }
+
+  /// What an end is to be when that has changed since a revision.
+  func order(of key: ObjectKey, after revision: Int) -> Order? {
+    lock.withLock {
+      guard let order = entries[key]?.order, order.revision > revision else { return nil }
+      return order
+    }
+  }
+
+  /// Whether all shall end, or this one.
+  func isEnding(_ key: ObjectKey) -> Bool { lock.withLock { isEndingLocked(key) } }
+  func isRemoved(_ key: ObjectKey) -> Bool { lock.withLock { entries[key]?.isRemoved ?? true } }
+  private func isEndingLocked(_ key: ObjectKey) -> Bool {
+    shallEnd || entries[key]?.isRemoved ?? true
   }
 
   var isCancelled: Bool { lock.withLock { shallEnd } }
@@ -42,110 +132,154 @@ final class ServiceBoard: @unchecked Sendable {
   var hasCutShort: Bool { lock.withLock { wasCutShort } }
   func noteCutShort() { lock.withLock { wasCutShort = true } }
 
+  func cancelAll() {
+    let movers: [any Mover] = lock.withLock {
+      shallEnd = true
+      others.broadcast()
+      for entry in entries.values { entry.condition.broadcast() }
+      return entries.values.compactMap(\.mover)
+    }
+    for mover in movers { mover.cancel() }
+  }
+
+  // MARK: What they tell
+
   func status(of key: ObjectKey) -> JSONObject {
     lock.withLock { entries[key]?.status ?? JSONObject() }
   }
-
-  func publish(_ status: JSONObject, of key: ObjectKey) { change(key) { $0.status = status } }
+  func publish(_ status: JSONObject, of key: ObjectKey) {
+    lock.withLock { entries[key]?.status = status }
+  }
   func setListening(_ key: ObjectKey, _ address: HostPort) {
-    change(key) { entry in
-      entry.address = address
-      entry.shownAddress = address
+    lock.withLock {
+      entries[key]?.address = address
+      entries[key]?.shownAddress = address
+      others.broadcast()
     }
   }
-  func noteRun(of key: ObjectKey) { change(key) { $0.hasRun = true } }
+  func notePeer(of key: ObjectKey) { lock.withLock { entries[key]?.hasPeer = true } }
+  func noteRun(of key: ObjectKey) {
+    lock.withLock {
+      guard let entry = entries[key], !entry.hasRun else { return }
+      entry.hasRun = true
+      others.broadcast()
+    }
+  }
   /// Where an end listens, or did last.
   func shownAddress(of key: ObjectKey) -> HostPort? {
     lock.withLock { entries[key]?.shownAddress }
   }
 
   /// Makes the mover known; one that shall end already is told so.
-  func enter(_ key: ObjectKey, _ mover: any Mover) {
-    change(key) { $0.mover = mover }
-    if isCancelled { mover.cancel() }
+  func enter(_ key: ObjectKey, _ mover: any Mover, _ job: RunJob) {
+    let isEnding = lock.withLock {
+      entries[key]?.mover = mover
+      entries[key]?.job = job
+      return isEndingLocked(key)
+    }
+    if isEnding { mover.cancel() }
   }
 
   /// The attempt has ended; gives whether it has listened.
   func leave(_ key: ObjectKey) -> Bool {
-    var hasListened = false
-    change(key) { entry in
-      hasListened = entry.address != nil
+    lock.withLock {
+      guard let entry = entries[key] else { return false }
+      let hasListened = entry.address != nil
       entry.mover = nil
+      entry.job = nil
       entry.address = nil
+      entry.hasPeer = false
+      return hasListened
     }
-    return hasListened
   }
 
-  func cancelAll() {
-    let movers: [any Mover] = lock.withLock {
-      shallEnd = true
-      condition.broadcast()
-      return entries.values.compactMap(\.mover)
-    }
-    for mover in movers { mover.cancel() }
-  }
-
-  // MARK: Waiting; nil or false when all shall end
+  // MARK: Waiting; nil or false when the end, or all, shall end
 
   /// nil also when it has not come to listen in time.
-  func waitForAddress(of key: ObjectKey, seconds: Double) -> HostPort? {
+  func waitForAddress(of peer: ObjectKey, seconds: Double, for key: ObjectKey) -> HostPort? {
     let deadline = MonotonicTime.now().advanced(bySeconds: seconds)
     return lock.withLock {
-      while !shallEnd {
-        if let address = entries[key]?.address { return address }
-        if !condition.wait(until: deadline) { return entries[key]?.address }
+      while !isEndingLocked(key) {
+        if let address = entries[peer]?.address { return address }
+        if !others.wait(until: deadline) { return entries[peer]?.address }
       }
       return nil
     }
   }
 
-  /// Until each of them has had a run that counted or was given up.
-  func waitForRuns(of keys: [ObjectKey]) -> Bool {
+  /// Until each of them has had a run that counted or was given up, or is gone.
+  func waitForRuns(of keys: [ObjectKey], for key: ObjectKey) -> Bool {
     lock.withLock {
-      while !shallEnd, keys.contains(where: { entries[$0]?.hasRun == false }) { condition.wait() }
-      return !shallEnd
+      while !isEndingLocked(key), keys.contains(where: { entries[$0]?.hasRun == false }) {
+        others.wait()
+      }
+      return !isEndingLocked(key)
     }
   }
 
-  func takeSlot() -> Bool {
+  /// Takes a slot and, alone, the places of a run; first come, first served, but one whose places
+  /// are in use holds nobody up.
+  func takeSlot(_ key: ObjectKey, places: [String]) -> Bool {
     lock.withLock {
-      while !shallEnd, freeSlotCount == 0 { condition.wait() }
-      if shallEnd { return false }
+      guard let entry = entries[key], !isEndingLocked(key) else { return false }
+      let waiter = Waiter(key, places)
+      waiters.append(waiter)
+      grantSlots()
+      while !waiter.isGranted, !isEndingLocked(key) { entry.condition.wait() }
+      if waiter.isGranted, isEndingLocked(key) { giveSlotLocked(places) }
+      waiters.removeAll { $0 === waiter }
+      return !isEndingLocked(key)
+    }
+  }
+
+  func giveSlot(places: [String]) { lock.withLock { giveSlotLocked(places) } }
+
+  private func giveSlotLocked(_ places: [String]) {
+    freeSlotCount += 1
+    for place in places {
+      if let index = busyPlaces.firstIndex(of: place) { busyPlaces.remove(at: index) }
+    }
+    grantSlots()
+  }
+
+  private func grantSlots() {
+    for waiter in waiters where !waiter.isGranted {
+      guard freeSlotCount > 0 else { return }
+      guard !waiter.places.contains(where: isBusy) else { continue }
+      waiter.isGranted = true
       freeSlotCount -= 1
-      return true
+      busyPlaces += waiter.places
+      entries[waiter.key]?.condition.broadcast()
     }
   }
 
-  func giveSlot() {
-    lock.withLock {
-      freeSlotCount += 1
-      condition.broadcast()
+  /// Whether a place is in use, or one within it, or one that it lies in.
+  private func isBusy(_ place: String) -> Bool {
+    busyPlaces.contains { busy in
+      (busy + "/").hasPrefix(place + "/") || (place + "/").hasPrefix(busy + "/")
     }
   }
 
   /// Until a time of the wall clock has passed, or for as long as a look lasts: the clock may have
-  /// been set meanwhile. Without a time, until all shall end.
-  func wait(until time: WallTime?) -> Bool {
-    guard let time else { return pause(seconds: .infinity) }
+  /// been set meanwhile. Without a time, until the order has changed since a revision.
+  func wait(until time: WallTime?, for key: ObjectKey, after revision: Int) -> Bool {
+    guard let time else { return pause(seconds: .infinity, for: key, after: revision) }
     let now = clock.wallTime()
     // The time itself must have passed, so a little more.
-    return pause(seconds: min(lookSecondsMax, Double(time.nanoseconds(since: now)) / 1e9 + 0.001))
+    let seconds = min(lookSecondsMax, Double(time.nanoseconds(since: now)) / 1e9 + 0.001)
+    return pause(seconds: seconds, for: key, after: revision)
   }
 
-  func pause(seconds: Double) -> Bool {
+  /// For some time or, with a revision, until the order has changed since.
+  func pause(seconds: Double, for key: ObjectKey, after revision: Int = .max) -> Bool {
     let deadline = MonotonicTime.now().advanced(bySeconds: min(seconds, ServiceBoard.yearSeconds))
     return lock.withLock {
-      while !shallEnd, MonotonicTime.now() < deadline { _ = condition.wait(until: deadline) }
-      return !shallEnd
-    }
-  }
-
-  private func change(_ key: ObjectKey, _ body: (inout Entry) -> Void) {
-    lock.withLock {
-      guard var entry = entries[key] else { return }
-      body(&entry)
-      entries[key] = entry
-      condition.broadcast()
+      while !isEndingLocked(key), let entry = entries[key], entry.order.revision <= revision,
+        MonotonicTime.now() < deadline
+      {
+        _ = entry.condition.wait(until: deadline)
+      }
+      return !isEndingLocked(key)
     }
   }
 }

@@ -1,0 +1,29 @@
+package import Manifests
+package import Platform
+
+/// A replication as a service takes it up: what to run or what stands against it, and what is
+/// stored of it.
+package struct ServedEnd: Sendable {
+  package var object: LoadedObject
+  /// Another one is another object, though it has the same name.
+  package var uid: String
+  /// As it was stored last.
+  package var status: JSONObject
+  /// Nil when it cannot be planned.
+  package var end: RunEnd?
+  /// What stands against a run; one that is under way is not disturbed.
+  package var problem: String?
+  /// A run that was asked for beside the trigger.
+  package var requestedRun: String?
+  /// The request that the run under way serves, as it was stored.
+  package var startedRequest: String?
+
+  package init(object: LoadedObject, uid: String, status: JSONObject, end: RunEnd?) {
+    self.object = object
+    self.uid = uid
+    self.status = status
+    self.end = end
+  }
+
+  package var key: ObjectKey { object.key }
+}

@@ -1,0 +1,149 @@
+package import Control
+import Manifests
+package import Platform
+import StateStore
+import Supervision
+
+/// Serves replications that come, change and go while others run: a thread for each, of which some
+/// work at the same time.
+package final class ServiceEngine: @unchecked Sendable {
+  /// Ends that work at the same time, but for those that listen.
+  package static let slotCountStandard = 4
+  package static let lookSecondsStandard = 30.0
+  /// A state machine, a child's loop and the printing of a status need little.
+  private static let stackSizeBytes = 512 << 10
+
+  private let movers: MoverRegistry<MoverRequest>
+  private let stateDirectory: String?
+  private let clock: any Clock
+  private let retry: RetryPolicy
+  private let store: any ServiceStore
+  private let observer: RunSession.Observer
+  let board: ServiceBoard
+  private let lock = Lock()
+  private let condition: Condition
+  // Guarded by `lock`.
+  private var wanted: [ObjectKey: ServedEnd] = [:]
+  /// What has a thread, by the UID of the object that it serves.
+  private var running: [ObjectKey: String] = [:]
+
+  /// `observer` is called from several threads. `stateDirectory` is where the locks of movers
+  /// stand. `lookSecondsMax` is how long a wait lasts at most before the wall clock is looked at
+  /// again.
+  package init(
+    movers: MoverRegistry<MoverRequest>, stateDirectory: String?, store: any ServiceStore,
+    clock: any Clock = SystemClock(), retry: RetryPolicy = .mover,
+    slotCount: Int = slotCountStandard, lookSecondsMax: Double = lookSecondsStandard,
+    observer: @escaping RunSession.Observer
+  ) {
+    self.movers = movers
+    self.stateDirectory = stateDirectory
+    self.clock = clock
+    self.retry = retry
+    self.store = store
+    self.observer = observer
+    condition = Condition(lock)
+    board = ServiceBoard(slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
+  }
+
+  /// Serves these from now on, and nothing else: what is new starts, what has changed goes on with
+  /// its next step, and what is gone ends with its run.
+  package func serve(_ ends: [ServedEnd]) {
+    lock.withLock {
+      wanted = Dictionary(ends.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+      reconcile()
+    }
+  }
+
+  /// Ends everything soon; from any thread. Runs under way are cancelled and stay begun.
+  package func cancel() { board.cancelAll() }
+
+  /// Waits until every end has ended, after ``cancel()``.
+  package func waitUntilEnded() {
+    lock.withLock {
+      while !running.isEmpty { condition.wait() }
+    }
+  }
+
+  /// Under the lock.
+  private func reconcile() {
+    guard !board.isCancelled else { return }
+    for (key, uid) in running {
+      if let served = wanted[key], served.uid == uid {
+        board.change(served)
+      } else {
+        // When its thread is over, another object of the name has its turn.
+        board.remove(key)
+      }
+    }
+    for (key, served) in wanted where running[key] == nil {
+      guard let end = served.end else {
+        tellProblem(of: served)
+        continue
+      }
+      running[key] = served.uid
+      board.enroll(served)
+      start(served, end)
+    }
+  }
+
+  private func start(_ served: ServedEnd, _ end: RunEnd) {
+    let key = served.key
+    let path = stateDirectory.map { "\($0)/\(key.lockName)" }
+    // Its end is waited for by what is running.
+    startDetachedThread("replication", stackSizeBytes: ServiceEngine.stackSizeBytes) { [self] in
+      service(served, end, lockPath: path).serve()
+      lock.withLock {
+        running[key] = nil
+        if !board.isCancelled {
+          board.drop(key)
+          reconcile()
+        }
+        condition.broadcast()
+      }
+    }
+  }
+
+  private func service(_ served: ServedEnd, _ end: RunEnd, lockPath: String?) -> EndService {
+    EndService(
+      served, end, board: board, clock: clock, retry: retry, store: store, lockPath: lockPath,
+      observer: observer
+    ) { [movers] end, job, onEvent in
+      try movers.makeMover(of: end, job, lockPath: lockPath, onEvent: onEvent)
+    }
+  }
+
+  /// Puts what stands against an object that cannot be planned into its status.
+  private func tellProblem(of served: ServedEnd) {
+    let section = (served.object.manifest as? any Replication)?.mover?.name
+    let status = ReplicationStatus(document: served.status, section: section)
+    let machine = StateMachine(SyncSpec(trigger: TriggerSpec())) { _ in nil }
+    let text = served.problem ?? "it cannot be run"
+    let step = machine.step(status, .error(text), at: clock.wallTime())
+    guard step.status != status else { return }
+    do {
+      try store.store(step.status.document, .none, of: served.key)
+    } catch {
+      let kind = (error as? any DroverError)?.kind ?? .internalFault
+      observer(served.key, .failed(MoverFailure(kind, "\(error)")))
+    }
+  }
+}
+
+extension ObjectKey {
+  private static let lockNameSizeBytesMax = 200
+
+  /// The name of the lock file of its runs: of each object another, whatever its name.
+  var lockName: String {
+    // Neither kinds nor namespaces hold dots.
+    let name = "\(kind).\(namespace ?? "").\(self.name)"
+    guard name.utf8.count > ObjectKey.lockNameSizeBytesMax else { return "\(name).lock" }
+    return "\(name.prefix(ObjectKey.lockNameSizeBytesMax))-\(hash64(name)).lock"
+  }
+
+  private func hash64(_ text: String) -> UInt64 {
+    text.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) {
+      ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+    }
+  }
+}
