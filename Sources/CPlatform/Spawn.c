@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,6 +78,11 @@ pid_t drover_spawn(const char *path, char *const argv[], char *const envp[], con
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
   errno = count == sizeof code ? code : EIO;
   return -1;
+}
+
+int drover_limit_file_size(pid_t pid, unsigned long long size) {
+  struct rlimit limit = {size, size};
+  return prlimit(pid, RLIMIT_FSIZE, &limit, NULL);
 }
 
 int drover_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

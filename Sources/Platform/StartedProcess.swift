@@ -43,6 +43,11 @@ package struct StartedProcess: Sendable {
   /// Sends a signal to the process and to all it has started in its group.
   package func signalGroup(_ number: Int32) { kill(-id, number) }
 
+  /// Limits the size of files that it, and what it starts from now on, may write (`prlimit`).
+  package func limitFileSize(_ sizeBytes: UInt64) throws(PlatformError) {
+    guard drover_limit_file_size(id, sizeBytes) == 0 else { throw .last("prlimit") }
+  }
+
   /// Waits for its end and removes it from the process table. Called once.
   package func reap() -> Ending { StartedProcess.wait(for: id) }
 

@@ -43,6 +43,14 @@ package enum TransportError: DroverError {
   /// `--psk-identity` names no line of the key file.
   case identityNotInKeyFile(String, file: String)
   case system(PlatformError)
+  /// A program of the system is not installed.
+  case programMissing(String, package: String)
+  /// ssh could not reach the peer, or lost it; or sshd has ended.
+  case sshFailed(peer: String, reason: String)
+  /// ssh and its peer do not accept each other's keys.
+  case sshRefused(peer: String, reason: String)
+  /// The command at the other side is no receiver of ours.
+  case commandFailed(peer: String, code: Int32, said: String)
 }
 
 /// What was under way when a transport failed.
@@ -60,6 +68,10 @@ extension TransportError {
     switch self {
     case .cancelled: .cancelled
     case .timedOut, .truncated, .connectionLost, .unreachable, .unresolved: .unreachable
+    case .sshFailed: .unreachable
+    case .programMissing: .unsupported
+    case .sshRefused: .wrongKey
+    case .commandFailed: .failed
     case .addressInUse, .library, .tlsFailed, .handshakeFailed: .failed
     case .cannotListen(let error, _), .keyFileUnreadable(let error), .system(let error): error.kind
     case .invalidEndpoint, .keyFileInvalid, .identityNotInKeyFile: .usage
@@ -97,12 +109,17 @@ extension TransportError {
     case .identityNotInKeyFile(let identity, let file):
       "\(file): no line for identity '\(identity)'"
     case .system: "system call failed"
+    case .programMissing(let name, _): "there is no \(name) on this machine"
+    case .sshFailed(let peer, let reason): "\(peer): ssh failed: \(reason)"
+    case .commandFailed(let peer, let code, let said):
+      "\(peer): the command there ended with code \(code): \(said)"
     default: authenticationMessage
     }
   }
 
   private var authenticationMessage: String {
     switch self {
+    case .sshRefused(let peer, let reason): "\(peer): authentication failed: \(reason)"
     case .wrongKey(let identity, let peer):
       "\(peer): authentication failed: wrong key for identity '\(identity)'"
     case .unknownIdentity(let identity, let peer):
@@ -121,6 +138,15 @@ extension TransportError {
 
   package var hint: String? {
     switch self {
+    case .programMissing(_, let package): "Install it (Debian: \(package))."
+    case .sshFailed:
+      "Check that the other side is running and that a firewall lets the port through."
+    case .sshRefused:
+      "Both sides need the keys of one Secret: source with destination.pub, destination with"
+        + " source.pub."
+    case .commandFailed:
+      "The other side has to run drover: section rsync of a ReplicationDestination, or the command"
+        + " drover replicate receive --stdio ROOT."
     case .timedOut: "Look at the other side; --timeout allows more time."
     case .truncated: "The other side died or the network broke; run again to go on."
     case .unreachable:

@@ -20,6 +20,7 @@ struct Drover: ParsableCommand {
       PauseCommand.self, ResumeCommand.self, RunCommand.self, ReplicateCommand.self,
       RepoCommand.self, MirrorCommand.self,
       VerifyCommand.self, KeyCommand.self, VersionCommand.self, MoverCommand.self,
+      RelayCommand.self,
     ])
 
   static func main() {

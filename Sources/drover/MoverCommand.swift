@@ -12,6 +12,7 @@ struct MoverCommand: ParsableCommand {
   func run() throws {
     var child = MoverChild()
     child.register(RsyncTLSJob.section, RsyncTLSWork(engine: makeReplicationEngine()))
+    child.register(RsyncSSHJob.section, RsyncSSHWork(engine: SSHEngine()))
     child.register(ResticJob.section, ResticWork(programVersion: "drover \(droverVersion)"))
     child.register(RcloneJob.section, RcloneWork())
     let code = child.runFromDescriptors()

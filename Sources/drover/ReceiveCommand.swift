@@ -13,11 +13,15 @@ struct ReceiveCommand: ParsableCommand {
       reported, and does not end it. With --once it ends with the first session, and with that \
       one's exit code; peers that cannot be authenticated do not count.
 
+      VolSync's own mover (stunnel and rsync) may be the sender; it is served by the installed \
+      rsync, and does not carry extended attributes.
+
       Examples:
         drover replicate receive --listen :8000 --psk-file psk.txt /srv/copy
         drover replicate receive --listen [::1]:9000 --psk-file psk.txt /dev/vg0/copy
         drover replicate receive --listen 127.0.0.1:0 --psk-file psk.txt \\
           --once --json /srv/copy
+        drover replicate receive --stdio /srv/copy  # by ssh: see --via of send
       """)
 
   @Option(
@@ -28,8 +32,18 @@ struct ReceiveCommand: ParsableCommand {
 
   @OptionGroup var tunnel: TunnelOptions
 
+  @Flag(
+    help: "Serve one session on standard input and output, for a sender that comes through ssh.")
+  var stdio = false
+
   @Flag(help: "End after the first session.")
   var once = false
+
+  @Flag(
+    help: ArgumentHelp(
+      "Let an empty source of VolSync's own mover empty a filled destination; ours say so"
+        + " themselves."))
+  var allowEmptySource = false
 
   @OptionGroup(title: "Output") var output: ReportOptions
 
@@ -42,7 +56,10 @@ struct ReceiveCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A directory, block device or raw image.", valueName: "root"))
   var root: String
 
+  func validate() throws { try tunnel.validate(needsKeys: !stdio, "--stdio") }
+
   func run() throws {
+    if stdio { return try StdioReceiving(self).run() }
     let interruption = Interruption.ofProcess()
     let report = SessionReport(output, isItemized: !output.verbose)
     try ReplicateCommand.end(interruption, report) {
@@ -59,22 +76,25 @@ struct ReceiveCommand: ParsableCommand {
     }
   }
 
+  var receiveOptions: ReceiveOptions {
+    var options = ReceiveOptions(root: root)
+    options.undoDirectory = undoDir
+    options.allowEmptyStockSource = allowEmptySource
+    return options
+  }
+
   /// Serves sessions until the first with `--once`, else until the interruption.
   private func serve(
     _ reception: Reception, _ report: SessionReport, _ interruption: Interruption
   ) throws -> Int64 {
-    var options = ReceiveOptions(root: root)
-    options.undoDirectory = undoDir
-    let receiveOptions = options
+    let sessions = ReceiverLoop(
+      reception, options: receiveOptions, interruption: interruption, events: { report.handle($0) },
+      connected: { report.connected($0, speaks: $1) })
+    defer { sessions.stop() }
     while true {
-      let stream = try reception.nextStream()
-      report.connected(stream)
+      let outcome = try sessions.next()
       do {
-        let summary = try interruption.cancelling(by: { stream.abort() }) {
-          try ReplicationSession.receive(over: stream, options: receiveOptions) {
-            report.handle($0)
-          }
-        }
+        let summary = try outcome.get()
         report.completed(summary)
         if once { return summary.warningCount }
       } catch {

@@ -1,10 +1,33 @@
 import Glibc
 import Platform
+import Replication
 import Transport
+
+/// What a listening end is told.
+enum ReceptionEvent: Sendable {
+  /// An authenticated peer that has said what it speaks, or why it has not.
+  case peer(any ByteStream, Result<RecognizedPeer, any Error>)
+  /// Something has changed that was announced by ``Reception/notify()``.
+  case note
+}
+
+/// Where the peers of a listening end come from.
+protocol PeerReception: AnyObject, Sendable {
+  /// Waits for the next authenticated peer, or for a note.
+  ///
+  /// - Throws: `TransportError.cancelled` after ``cancel()``, or why no more can be accepted.
+  func next() throws(TransportError) -> ReceptionEvent
+
+  /// Ends ``next()`` with a note, now or the next time. Any thread.
+  func notify()
+
+  /// Ends ``next()`` and everything behind it. Any thread.
+  func cancel()
+}
 
 /// Accepts connections and authenticates them, several at a time, so that a peer that is silent or
 /// has a wrong key does not keep the right one waiting.
-final class Reception: @unchecked Sendable {
+final class Reception: PeerReception, @unchecked Sendable {
   /// Handshakes and authenticated peers that may wait at once; further ones wait in the kernel.
   private static let pendingCountMax = 16
 
@@ -18,7 +41,8 @@ final class Reception: @unchecked Sendable {
   // The following are guarded by `lock`.
   private var handshakes: [UInt64: Wakeup] = [:]
   private var endedThreads: [UInt64] = []
-  private var ready: [TLSStream] = []
+  private var ready: [(stream: TLSStream, peer: Result<RecognizedPeer, any Error>)] = []
+  private var hasNote = false
   private var failure: TransportError?
   private var isStopped = false
 
@@ -40,29 +64,42 @@ final class Reception: @unchecked Sendable {
     accepting = Thread("accept") { [unowned self] in self.acceptAll() }
   }
 
-  /// Waits for the next authenticated peer.
+  /// Ends ``next()`` with a note, now or the next time. Any thread.
+  func notify() {
+    lock.withLock {
+      hasNote = true
+      changed.broadcast()
+    }
+  }
+
+  /// Waits for the next authenticated peer, or for a note.
   ///
   /// - Throws: `TransportError.cancelled` after ``cancel()``, or why no more can be accepted.
-  func nextStream() throws(TransportError) -> TLSStream {
+  func next() throws(TransportError) -> ReceptionEvent {
     lock.lock()
     defer { lock.unlock() }
     while true {
       if isStopped { throw .cancelled }
       if !ready.isEmpty {
         changed.broadcast()
-        return ready.removeFirst()
+        let first = ready.removeFirst()
+        return .peer(first.stream, first.peer)
+      }
+      if hasNote {
+        hasNote = false
+        return .note
       }
       if let failure { throw failure }
       changed.wait()
     }
   }
 
-  /// Ends ``nextStream()`` and everything behind it. Any thread.
+  /// Ends ``next()`` and everything behind it. Any thread.
   func cancel() {
     let (wakeups, streams) = lock.withLock {
       isStopped = true
       changed.broadcast()
-      let result = (Array(handshakes.values), ready)
+      let result = (Array(handshakes.values), ready.map(\.stream))
       ready = []
       return result
     }
@@ -129,16 +166,17 @@ final class Reception: @unchecked Sendable {
   }
 
   private func shakeHands(_ number: UInt64, _ connection: Connection) {
-    var stream: TLSStream?
+    var arrival: (TLSStream, Result<RecognizedPeer, any Error>)?
     do throws(TransportError) {
-      stream = try TLSStream(connection, context: context, timeouts: timeouts)
+      let stream = try TLSStream(connection, context: context, timeouts: timeouts)
+      arrival = (stream, Result { try PeerProtocol.recognize(stream) })
     } catch {
       if error.kind != .cancelled { refused(error) }
     }
     lock.withLock {
       handshakes[number] = nil
       endedThreads.append(number)
-      if let stream, !isStopped { ready.append(stream) }
+      if let arrival, !isStopped { ready.append(arrival) }
       changed.broadcast()
     }
   }

@@ -12,11 +12,12 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run what manifest files ask for: once, or by their triggers.",
     discussion: """
-      Reads ReplicationSource and ReplicationDestination with rsyncTLS, restic or rclone, \
+      Reads ReplicationSource and ReplicationDestination with rsyncTLS, rsync, restic or rclone, \
       Secret, ConfigMap, PersistentVolume and PersistentVolumeClaim as VolSync knows them. \
-      Everything is checked before anything starts. With rsyncTLS destinations are started \
-      first, and a source without address sends to the destination of the files; with restic and \
-      rclone a destination restores after the sources of its repository or bucket have stored.
+      Everything is checked before anything starts. With rsyncTLS and rsync destinations are \
+      started first, and a source without address sends to the destination of the files; with \
+      restic and rclone a destination restores after the sources of its repository or bucket have \
+      stored.
 
       When all triggers are manual, or with --once, each replication runs once. Otherwise they are \
       served until the program is told to end (SIGTERM, Ctrl-C): by schedule, or without a trigger \

@@ -13,6 +13,9 @@ struct SendCommand: ParsableCommand {
       The destination becomes equal to ROOT: what ROOT does not have is deleted there, unless \
       --no-delete is given.
 
+      VolSync's own mover (stunnel and rsync) may be the receiver; it is served by the installed \
+      rsync, without extended attributes and the root's own attributes.
+
       Examples:
         drover replicate send --connect backup --psk-file psk.txt /srv/data
         drover replicate send --connect [fd00::7]:9000 --psk-file psk.txt -ni data
@@ -20,12 +23,21 @@ struct SendCommand: ParsableCommand {
           --include '*.keep' --exclude /cache/ --bwlimit 20M /srv/data
         drover replicate send --connect backup --psk-file psk.txt \\
           --inplace /dev/vg0/data
+        drover replicate send \\
+          --via 'ssh backup drover replicate receive --stdio /srv/copy' /srv/data
       """)
 
   @Option(
     help: ArgumentHelp("The receiver; port 8000 when none is given.", valueName: "addr:port"),
     transform: TunnelOptions.endpoint)
-  var connect: Endpoint
+  var connect: Endpoint?
+
+  @Option(
+    help: ArgumentHelp(
+      "A command whose standard input and output are the receiver, in place of --connect; words"
+        + " end at blanks.",
+      valueName: "command"))
+  var via: String?
 
   @OptionGroup var tunnel: TunnelOptions
 
@@ -45,6 +57,13 @@ struct SendCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A directory, block device or raw image.", valueName: "root"))
   var root: String
 
+  func validate() throws {
+    guard (connect == nil) != (via == nil) else {
+      throw ValidationError("name the receiver by --connect or by --via")
+    }
+    try tunnel.validate(needsKeys: via == nil, "--via")
+  }
+
   func run() throws {
     let interruption = Interruption.ofProcess()
     let report = SessionReport(output, isItemized: itemizeChanges)
@@ -53,26 +72,27 @@ struct SendCommand: ParsableCommand {
       options.filter = try filters.rules()
       options.oneFileSystem = filters.oneFileSystem
       options.itemizeChanges = itemizeChanges || output.verbose
-      let key = try tunnel.loadKeys(report).clientKey(identity: pskIdentity)
-      let stream = try connect(with: key, interruption)
-      report.connected(stream)
-      let summary = try interruption.cancelling(by: { stream.abort() }) {
-        try ReplicationSession.send(over: stream, options: options) { report.handle($0) }
-      }
+      let summary = try send(options, interruption, report)
       report.completed(summary)
       return summary.warningCount
     }
   }
 
-  private func connect(
-    with key: PreSharedKey, _ interruption: Interruption
-  ) throws -> TLSStream {
-    let wakeup = try Wakeup()
-    return try interruption.cancelling(by: { wakeup.signal() }) {
-      let connection = try Connection.connect(
-        to: connect, timeouts: tunnel.timeouts, wakeup: wakeup)
-      return try TLSStream(connection, context: .client(key), timeouts: tunnel.timeouts)
+  private func send(
+    _ options: SendOptions, _ interruption: Interruption, _ report: SessionReport
+  ) throws -> SessionSummary {
+    if let via {
+      let words = via.split(separator: " ").map(String.init)
+      let stream = try ProgramStream(words: words, timeouts: tunnel.timeouts)
+      report.connected(stream, speaks: .drover)
+      return try StdioSending.run(stream, options, interruption, events: { report.handle($0) })
     }
+    let key = try tunnel.loadKeys(report).clientKey(identity: pskIdentity)
+    let sending = TunnelSending(
+      to: connect ?? Endpoint(host: ""), key: key, timeouts: tunnel.timeouts,
+      interruption: interruption)
+    return try sending.run(
+      options, events: { report.handle($0) }, connected: { report.connected($0, speaks: $1) })
   }
 }
 

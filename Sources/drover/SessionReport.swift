@@ -62,15 +62,16 @@ final class SessionReport: @unchecked Sendable {
     }
   }
 
-  func connected(_ stream: TLSStream) {
+  func connected(_ stream: any ByteStream, speaks: PeerProtocol) {
+    let tunnel = stream as? TLSStream
     lock.withLock { line = ProgressLine(now: .now()) }
     if options.json {
       emit([
         "event": .string("connected"), "peer": .string(stream.peerDescription),
-        "identity": .string(stream.peerIdentity),
+        "identity": .string(tunnel?.peerIdentity ?? ""), "protocol": .string("\(speaks)"),
       ])
     } else if options.verbose {
-      console.complain("connected to \(stream.peerDescription), \(stream.negotiated)")
+      console.complain("connected to \(stream.peerDescription), \(tunnel?.negotiated ?? "plain")")
     }
   }
 
@@ -188,6 +189,7 @@ enum SummaryText {
         + " speed-up \(Shown.decimal(summary.speedUp, places: 2)),"
         + " \(Shown.decimal(summary.durationSeconds, places: 2)) s",
     ]
+    if summary.isOfStockPeer { lines.append(SessionSummary.stockPeerText) }
     if let bottleneck = summary.bottleneck { lines.append("bottleneck: \(bottleneck)") }
     guard detailed else { return lines }
     for stage in summary.stages {

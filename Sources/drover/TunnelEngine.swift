@@ -18,18 +18,13 @@ final class TunnelEngine: ReplicationEngine {
   func send(
     _ job: RsyncTLSJob, events: @escaping @Sendable (SessionEvent) -> Void
   ) throws -> SessionSummary {
-    let context = try TLSContext.client(keys(of: job).clientKey(identity: job.identity))
     var options = job.sendOptions
     options.filter = try FilterRules(commandLine: job.excludes.map(FilterOption.exclude))
-    let wakeup = try Wakeup()
-    let stream = try interruption.cancelling(by: { wakeup.signal() }) {
-      let connection = try Connection.connect(
-        to: Endpoint(host: job.host, port: job.port), timeouts: timeouts, wakeup: wakeup)
-      return try TLSStream(connection, context: context, timeouts: timeouts)
-    }
-    return try interruption.cancelling(by: { stream.abort() }) {
-      try ReplicationSession.send(over: stream, options: options, events: events)
-    }
+    let sending = TunnelSending(
+      to: Endpoint(host: job.host, port: job.port),
+      key: try keys(of: job).clientKey(identity: job.identity), timeouts: timeouts,
+      interruption: interruption)
+    return try sending.run(options, events: events)
   }
 
   func receive(
@@ -42,14 +37,14 @@ final class TunnelEngine: ReplicationEngine {
       events(.warning(path: [], message: $0.description))
     }
     defer { reception.stop() }
+    let sessions = ReceiverLoop(
+      reception, options: job.receiveOptions, interruption: interruption, events: events)
+    defer { sessions.stop() }
     return try interruption.cancelling(by: { reception.cancel() }) {
       while true {
-        let stream = try reception.nextStream()
+        let outcome = try sessions.next()
         do {
-          let summary = try interruption.cancelling(by: { stream.abort() }) {
-            try ReplicationSession.receive(
-              over: stream, options: job.receiveOptions, events: events)
-          }
+          let summary = try outcome.get()
           if job.isOnce { return summary }
         } catch let error where !interruption.isInterrupted && TunnelEngine.isOfPeer(error) {
           events(.warning(path: [], message: "\(error)"))
@@ -60,10 +55,12 @@ final class TunnelEngine: ReplicationEngine {
 
   /// Whether a failed session leaves hope for the next one: the peer or the way to it failed, not
   /// the volume.
-  private static func isOfPeer(_ error: any Error) -> Bool {
+  static func isOfPeer(_ error: any Error) -> Bool {
     switch error {
     case is TransportError: true
-    case ReplicationError.peer, ReplicationError.violation, ReplicationError.version: true
+    case ReplicationError.peer, ReplicationError.violation, ReplicationError.version,
+      ReplicationError.peerLeft, ReplicationError.peerGone, ReplicationError.stalled:
+      true
     default: false
     }
   }

@@ -7,7 +7,7 @@ struct TunnelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The keys, one <identity>:<hex> a line; see 'drover key generate'.", valueName: "file"))
-  var pskFile: String
+  var pskFile: String?
 
   @Option(
     help: ArgumentHelp(
@@ -21,12 +21,23 @@ struct TunnelOptions: ParsableArguments {
     }
   }
 
+  /// Checks that there are keys for the network, and none where a program carries the session.
+  func validate(needsKeys: Bool, _ option: String) throws {
+    if needsKeys, pskFile == nil {
+      throw ValidationError("Missing expected argument '--psk-file <file>'")
+    }
+    if !needsKeys, pskFile != nil {
+      throw ValidationError(
+        "\(option) and --psk-file exclude each other: the program authenticates")
+    }
+  }
+
   var timeouts: StreamTimeouts { StreamTimeouts(timeoutSeconds: timeout == 0 ? nil : timeout) }
 
   /// Reads the key file, after which the process can no longer be dumped.
   func loadKeys(_ report: SessionReport) throws(TransportError) -> KeyRing {
     StartedProcess.hideFromDumps()
-    let keys = try KeyRing(file: pskFile)
+    let keys = try KeyRing(file: pskFile ?? "")
     for warning in keys.warnings { report.warn(warning) }
     return keys
   }

@@ -10,4 +10,7 @@ pid_t drover_spawn(const char *path, char *const argv[], char *const envp[], con
 
 // A descriptor that becomes readable when the process has ended.
 int drover_pidfd_open(pid_t pid);
+
+// Limits the size of files that a process may write (prlimit, RLIMIT_FSIZE).
+int drover_limit_file_size(pid_t pid, unsigned long long size);
 int drover_set_nonblocking(int fd);

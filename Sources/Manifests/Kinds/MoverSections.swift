@@ -105,6 +105,8 @@ package struct RsyncSection: Sendable {
   package var sshKeys: Marked<String>?
   package var address: String?
   package var port: UInt16?
+  /// VolSync's movers take no notice of it.
+  package var sshUser: String?
   package var volume: VolumeOptions
 
   init(_ fields: FieldReader, role: Role) {
@@ -114,7 +116,7 @@ package struct RsyncSection: Sendable {
     _ = fields.choice("serviceType", ServiceType.self)
     if role == .destination { _ = fields.stringMap("serviceAnnotations") }
     _ = fields.string("path")
-    _ = fields.string("sshUser")
+    sshUser = fields.string("sshUser")
     volume = VolumeOptions(fields, role: role, hasVolumeMode: role == .destination)
     _ = MoverOptions(fields, isReduced: true)
     fields.finish()

@@ -42,7 +42,14 @@ package struct ReferenceCheck {
     switch mover {
     case .rsyncTLS(let section): checkRsyncTLS(section, path: path, of: object)
     case .rsync(let section):
-      if let keys = section.sshKeys { checkSecret(keys, path: "\(path).sshKeys", of: object) }
+      // VolSync reference 6.2.
+      let needed =
+        object is ReplicationSource
+        ? ["source", "source.pub", "destination.pub"]
+        : ["destination", "destination.pub", "source.pub"]
+      if let keys = section.sshKeys {
+        checkSecret(keys, with: needed, path: "\(path).sshKeys", of: object)
+      }
     case .rclone(let section): checkRclone(section, path: path, of: object)
     case .restic(let section): checkRestic(section, path: path, of: object)
     case .syncthing, .external: break

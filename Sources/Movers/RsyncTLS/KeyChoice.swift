@@ -12,17 +12,21 @@ package enum KeyGeneration: Sendable {
 /// A Secret that VolSync would have made.
 package struct GeneratedSecret: Sendable {
   package var key: ObjectKey
-  fileprivate var content: [UInt8]
+  var data: [String: [UInt8]]
 
   /// The Secret as a manifest.
   package var text: [UInt8] {
     var metadata: JSONObject = ["name": .string(key.name)]
     if let namespace = key.namespace { metadata["namespace"] = .string(namespace) }
     metadata["labels"] = .object(["app.kubernetes.io/created-by": .string("volsync")])
+    var data = JSONObject()
+    for (name, content) in self.data.sorted(by: { $0.key < $1.key }) {
+      data[name] = .string(Base64.text(of: content))
+    }
     let secret: JSONObject = [
       "apiVersion": .string(Secret.apiVersion), "kind": .string(Secret.kind),
       "metadata": .object(metadata),
-      "data": .object([KeyFile.name: .string(Base64.text(of: content))]),
+      "data": .object(data),
     ]
     return Array(JSONValue.object(secret).yamlText.utf8)
   }
@@ -61,7 +65,7 @@ struct KeyChoice {
         generated[destination.key] = generatedName
         let namespace = destination.metadata.namespace
         let key = ObjectKey(kind: Secret.kind, namespace: namespace, name: generatedName)
-        generatedSecrets.append(GeneratedSecret(key: key, content: content))
+        generatedSecrets.append(GeneratedSecret(key: key, data: [KeyFile.name: content]))
       } else {
         reportNoKey(section, of: destination, problems)
       }

@@ -21,6 +21,7 @@ package struct RsyncTLSJob: Sendable, Equatable {
   package var identity: String?
   /// A receiver ends after the first run that came to its end; failed ones do not count.
   package var isOnce = true
+  /// Of a receiver: for a stock source; others say so themselves.
   package var allowEmptySource = false
   /// Patterns that do not travel.
   package var excludes: [String] = []
@@ -49,7 +50,11 @@ package struct RsyncTLSJob: Sendable, Equatable {
     return options
   }
 
-  package var receiveOptions: ReceiveOptions { ReceiveOptions(root: root) }
+  package var receiveOptions: ReceiveOptions {
+    var options = ReceiveOptions(root: root)
+    options.allowEmptyStockSource = allowEmptySource
+    return options
+  }
 }
 
 extension RsyncTLSJob {

@@ -21,7 +21,7 @@ struct RsyncTLSPlanner {
     let pairing = Pairing(
       sources: sources, destinations: destinations, problems: context.problems)
     let keys = KeyChoice(context.set, pairing, keys, problems: context.problems)
-    plan.generatedSecrets = keys.generatedSecrets
+    plan.generatedSecrets += keys.generatedSecrets
     for destination in destinations { add(destination, to: &plan, pairing, keys) }
     for source in sources { add(source, to: &plan, pairing, keys) }
   }
@@ -40,6 +40,7 @@ struct RsyncTLSPlanner {
     var job = RsyncTLSJob(
       .receive, root: volume.path, host: listen.host, port: listen.port,
       key: keys.key(of: destination.key))
+    job.allowEmptySource = destination.replication.metadata[.allowEmptySource] == "true"
     job.excludes = RsyncTLSJob.standardExcludes
     var end = context.end(of: destination, .rsyncTLS(job))
     if let name = keys.generatedName(of: destination.key) {

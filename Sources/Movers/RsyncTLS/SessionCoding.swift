@@ -42,6 +42,7 @@ extension SessionSummary {
     if let treeDigest { object["treeDigest"] = .string(hex(treeDigest)) }
     object["stages"] = .array(stages.map { .object($0.document) })
     if let bottleneck { object["bottleneck"] = .string(bottleneck) }
+    if isOfStockPeer { object["peer"] = .string("rsync") }
     return object
   }
 
@@ -51,6 +52,7 @@ extension SessionSummary {
     durationSeconds = object["durationSeconds"]?.doubleValue ?? 0
     treeDigest = object["treeDigest"]?.stringValue.flatMap { bytes(hex: $0) }
     bottleneck = object["bottleneck"]?.stringValue
+    isOfStockPeer = object["peer"]?.stringValue == "rsync"
     for stage in object["stages"]?.arrayValue ?? [] {
       guard let stage = stage.objectValue else { throw JSONError("\"stages\" must hold objects") }
       stages.append(try StageTime(stage))
@@ -66,6 +68,7 @@ extension SessionSummary {
       "bytes: \(sizeBytesTotal), literal \(literalBytes), matched \(matchedBytes)",
       "wire: sent \(wireBytesSent), received \(wireBytesReceived), speed-up \(tenths(speedUp))",
     ]
+    if isOfStockPeer { lines.append(SessionSummary.stockPeerText) }
     if let treeDigest { lines.append("tree: \(hex(treeDigest))") }
     if let shortfall = MoverSummary.session(self).shortfall { lines.append(shortfall) }
     return lines.joined(separator: "\n") + "\n"

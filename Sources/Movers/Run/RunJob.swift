@@ -6,6 +6,7 @@ package enum RunJob: Sendable {
   case rsyncTLS(RsyncTLSJob)
   case restic(ResticJob)
   case rclone(RcloneJob)
+  case rsync(RsyncSSHJob)
 
   /// The field of `spec` that names the mover.
   package var section: String {
@@ -13,6 +14,7 @@ package enum RunJob: Sendable {
     case .rsyncTLS: RsyncTLSJob.section
     case .restic: ResticJob.section
     case .rclone: RcloneJob.section
+    case .rsync: RsyncSSHJob.section
     }
   }
 
@@ -21,20 +23,28 @@ package enum RunJob: Sendable {
     case .rsyncTLS(let job): job.document
     case .restic(let job): job.document
     case .rclone(let job): job.document
+    case .rsync(let job): job.document
     }
   }
 
   package var rsyncTLS: RsyncTLSJob? { if case .rsyncTLS(let job) = self { job } else { nil } }
   package var restic: ResticJob? { if case .restic(let job) = self { job } else { nil } }
+  package var rsync: RsyncSSHJob? { if case .rsync(let job) = self { job } else { nil } }
   package var rclone: RcloneJob? { if case .rclone(let job) = self { job } else { nil } }
 
   /// Whether it waits for another end to connect.
-  var listens: Bool { rsyncTLS?.direction == .receive }
+  var listens: Bool {
+    switch self {
+    case .rsyncTLS(let job): job.direction == .receive
+    case .rsync(let job): job.direction == .receive
+    case .restic, .rclone: false
+    }
+  }
 
   /// What a run uses alone: the repository, or the paths of the bucket.
   var places: [String] {
     switch self {
-    case .rsyncTLS: []
+    case .rsyncTLS, .rsync: []
     case .restic(let job): ["restic:\(job.repository.address)"]
     case .rclone(let job): job.remotes.map { "rclone:\($0.address)" }
     }
@@ -42,10 +52,17 @@ package enum RunJob: Sendable {
 
   /// The same job with the peer to connect to; of no meaning to one that connects to none.
   func connecting(to address: HostPort) -> RunJob {
-    guard var job = rsyncTLS else { return self }
-    job.host = RunJob.connectHost(address.host)
-    job.port = address.port
-    return .rsyncTLS(job)
+    switch self {
+    case .rsyncTLS(var job):
+      job.host = RunJob.connectHost(address.host)
+      job.port = address.port
+      return .rsyncTLS(job)
+    case .rsync(var job):
+      job.host = RunJob.connectHost(address.host)
+      job.port = address.port
+      return .rsync(job)
+    case .restic, .rclone: return self
+    }
   }
 
   /// The host to connect to for a listening address: all addresses are reached by the loopback.

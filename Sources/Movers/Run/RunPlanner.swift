@@ -84,20 +84,23 @@ package struct RunPlanner {
     var tunnel = RsyncTLSPlanner(context, keys: keys)
     var restic = ResticPlanner(context, cacheDirectory: cacheDirectory, now: now)
     var rclone = RclonePlanner(context)
+    var rsync = RsyncSSHPlanner(context, keys: keys)
     for source in set.all(ReplicationSource.self) {
       sort(
         source, rsyncTLS: { tunnel.sources.append($0) }, restic: { restic.sources.append($0) },
-        rclone: { rclone.sources.append($0) })
+        rclone: { rclone.sources.append($0) }, rsync: { rsync.sources.append($0) })
     }
     for destination in set.all(ReplicationDestination.self) {
       sort(
         destination, rsyncTLS: { tunnel.destinations.append($0) },
-        restic: { restic.destinations.append($0) }, rclone: { rclone.destinations.append($0) })
+        restic: { restic.destinations.append($0) }, rclone: { rclone.destinations.append($0) },
+        rsync: { rsync.destinations.append($0) })
     }
     var plan = RunPlan()
     tunnel.add(to: &plan)
     restic.add(to: &plan)
     rclone.add(to: &plan)
+    rsync.add(to: &plan)
     let planned = Set((plan.destinations + plan.sources + plan.skipped).map(\.key))
     plan.order = set.objects.map(\.key).filter(planned.contains)
     return plan
@@ -117,7 +120,8 @@ package struct RunPlanner {
   private func sort<Kind: Replication>(
     _ replication: Kind, rsyncTLS: (Candidate<Kind, RsyncTLSSection>) -> Void,
     restic: (Candidate<Kind, ResticSection>) -> Void,
-    rclone: (Candidate<Kind, RcloneSection>) -> Void
+    rclone: (Candidate<Kind, RcloneSection>) -> Void,
+    rsync: (Candidate<Kind, RsyncSection>) -> Void
   ) {
     guard let object = context.set.object(replication.key), let mover = replication.mover else {
       return
@@ -133,7 +137,9 @@ package struct RunPlanner {
         return restic(Candidate(replication: replication, section: section, object: object))
       case .rclone(let section):
         return rclone(Candidate(replication: replication, section: section, object: object))
-      case .rsync, .syncthing, .external: break
+      case .rsync(let section):
+        return rsync(Candidate(replication: replication, section: section, object: object))
+      case .syncthing, .external: break
       }
     }
     let list =

@@ -10,7 +10,7 @@ extension MoverRegistry<MoverRequest> {
     var registry = MoverRegistry()
     let sections = [
       (RsyncTLSJob.section, "rsync-tls"), (ResticJob.section, "restic"),
-      (RcloneJob.section, "rclone"),
+      (RcloneJob.section, "rclone"), (RsyncSSHJob.section, "rsync"),
     ]
     for (section, name) in sections {
       registry.register(section: section) { request in

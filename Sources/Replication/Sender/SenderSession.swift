@@ -26,6 +26,10 @@ final class SenderSession {
       let source = try Source.open(options)
       let keys = try greet(source)
       return try transfer(source, keys)
+    } catch ReplicationError.rsyncPeer {
+      // It has had a greeting that it does not understand: nothing is under way to it.
+      stream.abort()
+      throw ReplicationError.rsyncPeer
     } catch {
       stream.close()
       throw error
@@ -39,8 +43,17 @@ final class SenderSession {
     let greeting = SenderGreeting(
       nonce: nonce, flags: flags(source), laneCount: SenderSession.laneCount,
       deleteCountMax: options.deleteCountMax, filter: options.filter, root: source.greeting)
-    try Greeting.send(greeting.encoded(), over: stream)
-    let answer = try ReceiverGreeting(decoding: try Greeting.receive(from: stream))
+    let sending = Result { try Greeting.send(greeting.encoded(), over: stream) }
+    // A peer that does not understand the greeting may close before it has read all of it; what it
+    // has said before tells more than the failed write.
+    let received: [UInt8]
+    do {
+      received = try Greeting.receive(from: stream)
+    } catch let error as TransportError {
+      throw error.kind == .cancelled ? error : ReplicationError.unanswered(error)
+    }
+    try sending.get()
+    let answer = try ReceiverGreeting(decoding: received)
     if let refusal = answer.refusal { throw refusal.error }
     return try SessionKeys(senderNonce: nonce, receiverNonce: answer.nonce)
   }

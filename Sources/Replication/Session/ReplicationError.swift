@@ -1,5 +1,6 @@
 package import FileTree
 package import Platform
+package import Transport
 
 /// Failures of a replication session.
 package enum ReplicationError: DroverError {
@@ -23,6 +24,16 @@ package enum ReplicationError: DroverError {
   case digestMismatch
   case unproven(path: [UInt8])
   case undoDamaged(path: String, reason: String)
+  /// The peer speaks rsync's protocol; ``StockSender`` serves it.
+  case rsyncPeer
+  /// The connection broke before the peer had said anything.
+  case unanswered(TransportError)
+  /// The peer needs rsync on this side, which is not installed.
+  case rsyncMissing
+  /// rsync cannot serve this root: a volume, or a path that its settings cannot hold.
+  case rsyncRoot(path: String, reason: String)
+  /// rsync has ended with an error, here or at the other side.
+  case rsyncFailed(code: Int32, messages: [String])
 
   package var kind: FailureKind {
     switch self {
@@ -35,6 +46,9 @@ package enum ReplicationError: DroverError {
     case .root: .failed
     case .tree(let error): error.kind == .unreachable ? .failed : error.kind
     case .file: .failed
+    case .unanswered(let error): error.kind
+    case .rsyncPeer, .rsyncMissing, .rsyncRoot: .unsupported
+    case .rsyncFailed(let code, _): RsyncExit(code).kind
     }
   }
 
@@ -56,13 +70,28 @@ package enum ReplicationError: DroverError {
     case .digestMismatch: "the receiver confirmed another content than the one that was sent"
     case .unproven(let path): "\(printable(path)): what was rebuilt is not what the sender has"
     case .undoDamaged(let path, let reason): "\(path): damaged undo journal: \(reason)"
+    case .unanswered(let error): error.message
+    case .rsyncPeer: "the other side speaks rsync's protocol, not Drover's"
+    case .rsyncMissing:
+      "the other side is a stock mover that speaks rsync's protocol, and there is no rsync here"
+    case .rsyncRoot(let path, let reason): "\(path): cannot be served to a stock mover: \(reason)"
+    case .rsyncFailed(let code, let messages):
+      (["rsync ended with code \(code) (\(RsyncExit(code).meaning))"] + messages)
+        .joined(separator: ": ")
     }
+  }
+
+  package var cause: (any DroverError)? {
+    if case .unanswered(let error) = self { error.cause } else { nil }
   }
 
   package var hint: String? {
     switch self {
     case .emptySource: "If the source is meant to be empty, say --allow-empty-source."
     case .stalled: "Look at the other side: its disk or its file system may be stuck."
+    case .unanswered(let error): error.hint
+    case .rsyncMissing: "Install rsync on this machine, or run drover on the other side."
+    case .rsyncFailed(let code, _): RsyncExit(code).hint
     case .version: "Run the same version of drover on both sides."
     case .tree(let error): error.hint
     case .file(let error, _): error.hint

@@ -43,6 +43,9 @@ package struct ReceiveOptions: Sendable {
   package var root: String
   /// Where the undo journal of a block device stands; nil for the default.
   package var undoDirectory: String?
+  /// Let an empty source of a stock peer empty a filled destination; our own senders say so
+  /// themselves.
+  package var allowEmptyStockSource = false
   package var patience = Patience()
 
   package init(root: String) { self.root = root }
@@ -112,6 +115,13 @@ package struct SessionSummary: Sendable {
   package var stages: [StageTime] = []
   /// The stage that kept the others waiting.
   package var bottleneck: String?
+  /// The peer was a stock mover and rsync has done the work: totals of the tree, extended
+  /// attributes, the root's own attributes and the proof of the whole are lacking.
+  package var isOfStockPeer = false
+  /// What that means, for people.
+  package static let stockPeerText =
+    "peer: VolSync's rsync, served by rsync: slower, without extended attributes and attributes of"
+    + " the root"
 
   package init() {}
 

@@ -28,21 +28,29 @@ enum Greeting {
   static func receive(from stream: any ByteStream) throws -> [UInt8] {
     let input = RecordInput(stream: stream)
     var head = [UInt8](repeating: 0, count: headSize)
-    guard try head.withUnsafeMutableBytes({ try input.fill($0, orEnd: true) }) else {
-      throw ReplicationError.peerLeft
-    }
+    // The magic alone comes first: another protocol's greeting may be shorter than ours.
+    let count = PeerProtocol.magicSize
+    guard
+      try head.withUnsafeMutableBytes({
+        try input.fill(UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), orEnd: true)
+      })
+    else { throw ReplicationError.peerLeft }
+    if head.starts(with: PeerProtocol.rsyncMagic) { throw ReplicationError.rsyncPeer }
     guard head.starts(with: WireLimits.magic) else {
       throw ReplicationError.violation("no Drover greeting")
     }
-    let (version, count) = try head.withUnsafeBytes { bytes in
+    try head.withUnsafeMutableBytes {
+      _ = try input.fill(UnsafeMutableRawBufferPointer(rebasing: $0[count...]))
+    }
+    let (version, size) = try head.withUnsafeBytes { bytes in
       var reader = ByteReader(UnsafeRawBufferPointer(rebasing: bytes[8...]))
       return (try reader.u32(), Int(try reader.u32()))
     }
     guard version == WireLimits.version else { throw ReplicationError.version(theirs: version) }
-    guard count <= bodySizeMax else {
-      throw ReplicationError.violation("a greeting of \(count) bytes")
+    guard size <= bodySizeMax else {
+      throw ReplicationError.violation("a greeting of \(size) bytes")
     }
-    var body = [UInt8](repeating: 0, count: count)
+    var body = [UInt8](repeating: 0, count: size)
     try body.withUnsafeMutableBytes { _ = try input.fill($0) }
     return body
   }
