@@ -16,7 +16,9 @@ struct Drover: ParsableCommand {
       """,
     version: "drover \(droverVersion)",
     subcommands: [
-      RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
+      RunCommand.self, GetCommand.self, DescribeCommand.self, HistoryCommand.self,
+      LogsCommand.self, WaitCommand.self, ExplainCommand.self,
+      ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
       VerifyCommand.self, KeyCommand.self, VersionCommand.self, MoverCommand.self,
     ])
 
