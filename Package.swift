@@ -142,9 +142,16 @@ let package = Package(
         "Replication", "FileTree", "Transport", "Chunking", "Compression", "Cryptography",
         "DeltaCoding", "Pipelines", "Platform",
       ],
-      path: "Benchmarks", exclude: ["Thresholds", "README.md"], swiftSettings: settings),
+      path: "Benchmarks", exclude: ["Thresholds", "README.md", "daemon-scale"],
+      swiftSettings: settings),
 
     // Tests
+    .executableTarget(
+      name: "daemon-under-test",
+      dependencies: [
+        "Movers", "Control", "Manifests", "StateStore", "Supervision", "Platform",
+      ],
+      path: "Tests/DaemonUnderTest", swiftSettings: testSettings),
     .target(
       name: "TestSupport", dependencies: ["Platform", "CPlatform"],
       path: "Tests/TestSupport", swiftSettings: testSettings),
@@ -174,8 +181,8 @@ let package = Package(
     tests(
       of: "Movers",
       [
-        "Control", "Manifests", "Supervision", "Volumes", "Replication", "BackupRepository",
-        "ObjectMirror", "Platform",
+        "Control", "Manifests", "StateStore", "Supervision", "Volumes", "Replication",
+        "BackupRepository", "ObjectMirror", "Platform", "daemon-under-test",
       ]),
     .testTarget(
       name: "droverTests",

@@ -11,6 +11,8 @@ package enum TerminationSignals {
     /// the leader of the session. Anybody else asks whether the process lives, as restic asks the
     /// holders of locks, and is not answered.
     case ofTerminal
+    /// Nobody's: it asks to read settings again, on the thread of the signals.
+    case reloads(@Sendable () -> Void)
   }
 
   /// Blocks the signals in the calling thread, and so in every thread it starts later, and handles
@@ -49,7 +51,12 @@ package enum TerminationSignals {
       var info = siginfo_t()
       let number = sigwaitinfo(&set, &info)
       if number == SIGTERM || number == SIGINT { return }
-      if number == SIGHUP, hangup == .ofAnybody || isPassedOn(info) { return }
+      guard number == SIGHUP else { continue }
+      switch hangup {
+      case .ofAnybody: return
+      case .ofTerminal: if isPassedOn(info) { return }
+      case .reloads(let reload): reload()
+      }
     }
   }
 

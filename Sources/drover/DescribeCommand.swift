@@ -28,17 +28,16 @@ struct DescribeCommand: ParsableCommand {
     help: ArgumentHelp("Only objects with these labels.", valueName: "labels"))
   var selector: String?
 
-  @OptionGroup var scope: NamespaceArguments
-  @OptionGroup var state: StateArguments
+  @OptionGroup var options: StateOptions
 
   @Argument(help: ArgumentHelp("Kinds, then names; or KIND/NAME.", valueName: "what"))
   var words: [String] = []
 
   func run() throws {
     let requests = try ResourceWords().requests(words)
-    let client = try state.client()
+    let client = try options.client()
     let finder = ObjectFinder(
-      client, namespace: allNamespaces ? nil : scope.namespace,
+      client, namespace: allNamespaces ? nil : options.namespace ?? "default",
       selector: try ObjectFinder.selector(selector))
     let (found, missing) = try finder.objects(requests)
     if found.isEmpty, missing.isEmpty { Console.standard.complain("No resources found.") }

@@ -47,8 +47,7 @@ struct GetCommand: ParsableCommand {
     help: "Show what is there, then each change, until it is ended.")
   var watch = false
 
-  @OptionGroup var scope: NamespaceArguments
-  @OptionGroup var state: StateArguments
+  @OptionGroup var options: StateOptions
 
   @Argument(help: ArgumentHelp("Kinds, then names; or KIND/NAME.", valueName: "what"))
   var words: [String] = []
@@ -61,7 +60,8 @@ struct GetCommand: ParsableCommand {
       throw ValidationError("a name is of one namespace: say -n, or leave the name out for -A")
     }
     let finder = ObjectFinder(
-      try state.client(), namespace: allNamespaces ? nil : scope.namespace, selector: selector)
+      try options.client(), namespace: allNamespaces ? nil : options.namespace ?? "default",
+      selector: selector)
     var printer = ResourcePrinter(format, now: .now())
     printer.showsHeader = !noHeaders
     printer.showsNamespace = allNamespaces
@@ -81,7 +81,7 @@ struct GetCommand: ParsableCommand {
     switch printer.format {
     case .table, .wide, .customColumns:
       if found.isEmpty, missing.isEmpty {
-        let place = allNamespaces ? "" : " in \(scope.namespace) namespace"
+        let place = allNamespaces ? "" : " in \(options.namespace ?? "default") namespace"
         Console.standard.complain("No resources found\(place).")
         return
       }

@@ -33,8 +33,7 @@ struct HistoryCommand: ParsableCommand {
   @Flag(help: "Leave out the line of names above the table.")
   var noHeaders = false
 
-  @OptionGroup var scope: NamespaceArguments
-  @OptionGroup var state: StateArguments
+  @OptionGroup var options: StateOptions
 
   @Argument(help: ArgumentHelp("NAME, KIND/NAME or KIND NAME.", valueName: "name"))
   var words: [String] = []
@@ -49,8 +48,8 @@ struct HistoryCommand: ParsableCommand {
   }
 
   func run() throws {
-    let client = try state.client()
-    let object = try ObjectFinder(client, namespace: scope.namespace).object(words)
+    let client = try options.client()
+    let object = try ObjectFinder(client, namespace: options.namespace ?? "default").object(words)
     let runs = try client.runs(of: object.key, countMax: limit).map(\.document)
     if json || output == "json" {
       let list = JSONValue.array(runs.map(JSONValue.object))

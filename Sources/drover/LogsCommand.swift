@@ -27,15 +27,14 @@ struct LogsCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The last lines only, so many; -1 for all.", valueName: "count"))
   var tail = -1
 
-  @OptionGroup var scope: NamespaceArguments
-  @OptionGroup var state: StateArguments
+  @OptionGroup var options: StateOptions
 
   @Argument(help: ArgumentHelp("NAME, KIND/NAME or KIND NAME.", valueName: "name"))
   var words: [String] = []
 
   func run() throws {
-    let client = try state.client()
-    let key = try ObjectFinder(client, namespace: scope.namespace).object(words).key
+    let client = try options.client()
+    let key = try ObjectFinder(client, namespace: options.namespace ?? "default").object(words).key
     var shown = try client.log(of: key, sizeBytesMax: LogsCommand.sizeBytesMax)
     Console.standard.printText(LogTail.lastLines(of: shown, count: tail < 0 ? nil : tail))
     Console.standard.flush()

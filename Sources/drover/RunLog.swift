@@ -22,7 +22,7 @@ final class RunLog: Sendable {
     case .started: break
     case .waiting(let time): write("\(name): next run after \(time.rfc3339)")
     case .event(let event):
-      if let text = text(of: event) { write("\(name): \(text)") }
+      if let text = RunLog.text(of: event) { write("\(name): \(text)") }
     case .retrying(let failure, let attempt, let delay):
       write("\(name): \(failure.message); try \(attempt + 1) in \(Int(delay)) s")
     case .completed(nil): write("\(name): done")
@@ -34,13 +34,29 @@ final class RunLog: Sendable {
     }
   }
 
+  /// One notice as a level and a line, for logs of programs; nil when there is nothing to say.
+  static func line(of notice: RunNotice) -> (level: String, text: String)? {
+    switch notice {
+    case .started: ("info", "started")
+    case .waiting(let time): ("info", "next run after \(time.rfc3339)")
+    case .event(let event): RunLog.text(of: event).map { ("info", $0) }
+    case .retrying(let failure, let attempt, let delay):
+      ("warning", "\(failure.message); try \(attempt + 1) in \(Int(delay)) s")
+    case .completed(nil): ("info", "done")
+    case .completed(let shortfall?): ("warning", "done, but incomplete: \(shortfall)")
+    case .givenUp: ("warning", "not run: what it waited for has failed")
+    case .failed(let failure):
+      ("error", "failed: \(failure.message)" + (failure.hint.map { " (\($0))" } ?? ""))
+    }
+  }
+
   func write(skipped plan: RunPlan) {
     for end in plan.skipped {
       write("\(end.key): not run: \(end.spec.isPaused ? "it" : "its destination") is paused")
     }
   }
 
-  private func text(of event: MoverEvent) -> String? {
+  private static func text(of event: MoverEvent) -> String? {
     switch event {
     case .listening(let address):
       let shown = address.host.isEmpty ? "*:\(address.port)" : "\(address)"

@@ -29,8 +29,7 @@ struct WaitCommand: ParsableCommand {
     help: ArgumentHelp("How long, such as 30s, 10m, 2h; 0 looks once.", valueName: "duration"))
   var timeout = "30s"
 
-  @OptionGroup var scope: NamespaceArguments
-  @OptionGroup var state: StateArguments
+  @OptionGroup var options: StateOptions
 
   @Argument(help: ArgumentHelp("A kind, then names; or KIND/NAME.", valueName: "what"))
   var words: [String] = []
@@ -44,8 +43,8 @@ struct WaitCommand: ParsableCommand {
     guard requests.allSatisfy({ $0.name != nil }) else {
       throw ValidationError("name the objects: KIND/NAME or KIND NAME")
     }
-    let client = try state.client()
-    let finder = ObjectFinder(client, namespace: scope.namespace)
+    let client = try options.client()
+    let finder = ObjectFinder(client, namespace: options.namespace ?? "default")
     let deadline = MonotonicTime.now().advanced(bySeconds: Double(nanoseconds) / 1e9)
     for request in requests {
       let key = finder.key(request.kind, request.name ?? "")

@@ -56,7 +56,10 @@ final class FaultConnection: @unchecked Sendable {
     case .closing:
       shutdown(server.connection.raw, Int32(SHUT_RDWR))
       shutdown(client.connection.raw, Int32(SHUT_WR))
-    case .failed: disconnect(client: true)
+    case .failed:
+      // A body was cut short here, and the server is through with what it had of it.
+      if gate.isSpoiled, case .reset = admission.fault { resetConnection(client.connection) }
+      disconnect(client: true)
     }
     // It throws nothing, so there is nothing that could be lost.
     let isWhole = (try? pump.join()) ?? false
@@ -71,13 +74,20 @@ final class FaultConnection: @unchecked Sendable {
   }
 
   /// The body of a request; false when it did not reach the server whole.
+  ///
+  /// A server is told of a body that ends early by the end of what it reads alone, and its answer
+  /// is waited for before the client sees a fault: some remove what they have of an object only
+  /// then, and whoever tries again meanwhile would lose the new one.
   private func passBody(_ head: WireHead, _ gate: FaultGate, _ server: WireReader) -> Bool {
     let framing = head.requestFraming
-    let outcome = spoil(framing, client, at: gate.requestBodyLimit(framing), gate) { piece in
+    let limit = gate.requestBodyLimit(framing)
+    let outcome = spoil(framing, client, at: limit, gate, isRequest: true) { piece in
       state.passed(requestBytes: piece.count)
       return sendAll(piece, to: server.connection)
     }
-    if outcome == .cutShort { shutdown(server.connection.raw, Int32(SHUT_RDWR)) }
+    if outcome == .cutShort || gate.isSpoiled {
+      shutdown(server.connection.raw, Int32(SHUT_WR))
+    }
     return outcome == .complete
   }
 
@@ -95,10 +105,13 @@ final class FaultConnection: @unchecked Sendable {
     while let answer = server.readHead() {
       if answer.status < 200 {
         if answer.status == 100 { gate.setContinued() }
-        guard sendAll(answer.bytes[...], to: client.connection) else { return .failed }
+        guard gate.isSpoiled || sendAll(answer.bytes[...], to: client.connection) else {
+          return .failed
+        }
         continue
       }
       let framing = answer.responseFraming(method: head.method)
+      if gate.isSpoiled { return .failed }
       guard meet(gate.atResponse(isEmpty: framing.isEmpty)) else { return .failed }
       state.answered(admission, status: answer.status)
       guard sendAll(answer.bytes[...], to: client.connection) else { return .failed }
@@ -116,7 +129,7 @@ final class FaultConnection: @unchecked Sendable {
   /// Passes a body on, at most `limit` bytes before the fault.
   private func spoil(
     _ framing: BodyFraming, _ source: WireReader, at limit: Int?, _ gate: FaultGate,
-    _ send: (ArraySlice<UInt8>) -> Bool
+    isRequest: Bool = false, _ send: (ArraySlice<UInt8>) -> Bool
   ) -> BodyOutcome {
     var rest = limit ?? Int.max
     return source.readBody(framing) { piece, isLast in
@@ -125,7 +138,12 @@ final class FaultConnection: @unchecked Sendable {
       let isDue = piece.count > rest || isLast && framing == .chunked && rest < Int.max
       if isDue {
         let before = piece.prefix(isLast && framing == .chunked ? 0 : rest)
-        guard sendSlowly(before, gate, send), meet(gate.fault) else { return false }
+        guard sendSlowly(before, gate, send) else { return false }
+        if isRequest, gate.fault.endsConnection {
+          gate.setSpoiled()
+          return false
+        }
+        guard meet(gate.fault) else { return false }
         piece = piece.dropFirst(before.count)
         rest = Int.max
       } else if rest < Int.max {
@@ -230,6 +248,7 @@ private final class FaultGate: @unchecked Sendable {
   private let hasRequestBody: Bool
   private let lock = Lock()
   private var continued = false
+  private var spoiled = false
 
   init(_ fault: HTTPFault, hasRequestBody: Bool) {
     self.fault = fault
@@ -243,6 +262,10 @@ private final class FaultGate: @unchecked Sendable {
   /// The client was told to send its body.
   var hasContinued: Bool { lock.withLock { continued } }
   func setContinued() { lock.withLock { continued = true } }
+
+  /// The body was cut short: what the server says to that is not passed on.
+  var isSpoiled: Bool { lock.withLock { spoiled } }
+  func setSpoiled() { lock.withLock { spoiled = true } }
 
   var atRequest: HTTPFault? {
     switch point {
@@ -270,6 +293,15 @@ private final class FaultGate: @unchecked Sendable {
 
   private func limit(_ count: Int, _ framing: BodyFraming) -> Int {
     if case .length(let length) = framing { min(count, length - 1) } else { count }
+  }
+}
+
+extension HTTPFault {
+  fileprivate var endsConnection: Bool {
+    switch self {
+    case .reset, .end: true
+    case .none, .delay, .throttle, .answer, .stall: false
+    }
   }
 }
 

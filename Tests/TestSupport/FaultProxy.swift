@@ -31,6 +31,10 @@ package final class FaultProxy: Sendable {
   /// Lets all that is stalled now go on as if nothing had been.
   package func releaseStalled() { state.releaseStalled() }
 
+  /// Waits until no request is under way: the server, too, is through with those that were broken
+  /// off.
+  package func waitUntilIdle() { state.waitUntilIdle() }
+
   /// Ends all connections and listens no more.
   package func stop() {
     server.stop()
@@ -142,7 +146,16 @@ final class FaultState: @unchecked Sendable {
     }
   }
 
-  func finish() { lock.withLock { current.concurrency -= 1 } }
+  func finish() {
+    lock.withLock {
+      current.concurrency -= 1
+      changed.broadcast()
+    }
+  }
+
+  func waitUntilIdle() {
+    lock.withLock { while current.concurrency > 0 { changed.wait() } }
+  }
 
   func answered(_ admission: Admission, status: Int) {
     lock.withLock {

@@ -171,6 +171,8 @@ final class EndService {
   private func noteInterruption() {
     guard SyncState(status) == .synchronizing else { return }
     openLedger("begun again after it was cut short", status)
+    // Whether a session was under way at one that listens is known to its sender.
+    if end.job.listens { return }
     guard
       let record = ledger?.record(
         .interrupted, message: "cut short by the end of the daemon; it is run again")

@@ -29,6 +29,8 @@ package final class StateDirectory: @unchecked Sendable {
   private var files: [ObjectKey: ReadFile] = [:]
   private var own: [ObjectKey: OwnRecord] = [:]
   private var tails: [ObjectKey: [EventRecord]] = [:]
+  /// Removed by a request, and not there again.
+  private var removed: Set<ObjectKey> = []
 
   package enum Absence: Sendable { case make, refuse }
 
@@ -60,7 +62,7 @@ package final class StateDirectory: @unchecked Sendable {
   }
 
   /// The process that holds the lock of a directory, for messages.
-  static func holder(of path: String) -> String? {
+  package static func holder(of path: String) -> String? {
     StateLock.holder(of: "\(path)/\(StateLock.name)")
   }
 
@@ -270,9 +272,13 @@ package final class StateDirectory: @unchecked Sendable {
     } catch {
       throw .directory(error)
     }
+    lock.withLock { _ = removed.remove(key) }
     changes.note(key)
     orders.note(key)
   }
+
+  /// Whether an object has been removed by a request, and not by hand.
+  package func wasRemoved(_ key: ObjectKey) -> Bool { lock.withLock { removed.contains(key) } }
 
   /// Removes an object with all that is kept of it; false when there was none.
   package func remove(_ key: ObjectKey) throws(StateError) -> Bool {
@@ -291,6 +297,7 @@ package final class StateDirectory: @unchecked Sendable {
     } catch {
       throw .directory(error)
     }
+    lock.withLock { _ = removed.insert(key) }
     changes.note(key)
     orders.note(key)
     return true

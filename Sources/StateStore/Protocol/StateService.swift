@@ -108,8 +108,10 @@ package struct StateService: Sendable {
   /// theirs.
   private func validate(_ given: ManifestSet, _ names: Set<String>) throws(StateError) {
     let stored = try directory.load().set
-    var all = given
-    for object in stored.objects { _ = all.insert(object) }
+    // Those that stand here come first, so that what two cannot share is told of the new one.
+    var all = ManifestSet()
+    for object in stored.objects where given.object(object.key) == nil { _ = all.insert(object) }
+    for object in given.objects { _ = all.insert(object) }
     for key in stored.broken where given.object(key) == nil { all.insertBroken(key) }
     let problems = ProblemList()
     ReferenceCheck(all, problems: problems).checkAll()

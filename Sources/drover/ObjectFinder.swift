@@ -1,34 +1,7 @@
-import ArgumentParser
 import Manifests
 import Platform
 import Presentation
 import StateStore
-
-/// Where objects are kept; every command about them takes it.
-struct StateArguments: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      """
-      The state directory; DROVER_STATE, else /var/lib/drover for root, else drover/objects in \
-      $XDG_STATE_HOME or ~/.local/state.
-      """, valueName: "directory"))
-  var state: String?
-
-  func client() throws -> StateClient {
-    guard let path = StatePath.standard(option: state) else {
-      throw ValidationError("there is no home directory: name the state directory with --state")
-    }
-    return StateClient(path: path)
-  }
-}
-
-/// The namespace of the objects that are meant.
-struct NamespaceArguments: ParsableArguments {
-  @Option(
-    name: [.customShort("n"), .long],
-    help: ArgumentHelp("The namespace of the objects.", valueName: "namespace"))
-  var namespace = "default"
-}
 
 /// Objects of a state directory, found by the words of a command line.
 struct ObjectFinder {

@@ -1,0 +1,214 @@
+package import Control
+package import Manifests
+package import Platform
+package import StateStore
+
+/// What a daemon tells while it runs.
+package enum DaemonNotice: Sendable {
+  case run(ObjectKey, RunNotice)
+  /// What is wrong with a file of the state directory.
+  case problem(Problem)
+  /// Something of the daemon's own went wrong; it goes on.
+  case trouble(String)
+  /// How many replications are served from now on.
+  case serving(count: Int)
+}
+
+/// Serves what stands in a state directory, and answers on its socket.
+///
+/// Objects come by the socket or by hand; each look at the directory gives what is to be served,
+/// and ``ServiceEngine`` follows. After a crash the status files say where to go on.
+package final class ControlDaemon: @unchecked Sendable {
+  /// Changes that come close together are taken up at once.
+  private static let settleSeconds = 0.02
+  /// After which what was half written has to be whole.
+  private static let unsettledSeconds = 0.5
+  /// How long an earlier process that holds the directory is waited for.
+  package static let lockSecondsMax = 10.0
+
+  package struct Options: Sendable {
+    package var slotCount = ServiceEngine.slotCountStandard
+    package var lookSecondsMax = ServiceEngine.lookSecondsStandard
+    package var cacheDirectory: String?
+    package var retry = RetryPolicy.mover
+
+    package init() {}
+  }
+
+  package typealias Observer = @Sendable (DaemonNotice) -> Void
+
+  private let directory: StateDirectory
+  private let movers: MoverRegistry<MoverRequest>
+  private let options: Options
+  private let clock: any Clock
+  private let observer: Observer
+  private let engine: ServiceEngine
+  private let lock = Lock()
+  private let condition: Condition
+  // Guarded by `lock`.
+  private var isChanged = true
+  private var shallEnd = false
+  // Of the thread of `run()` alone.
+  private var servedSet = ServedSet()
+
+  /// Opens the directory and takes its lock.
+  package init(
+    path: String, movers: MoverRegistry<MoverRequest>, options: Options = Options(),
+    clock: any Clock = SystemClock(), observer: @escaping Observer
+  ) throws(StateError) {
+    directory = try ControlDaemon.open(path, clock)
+    self.movers = movers
+    self.options = options
+    self.clock = clock
+    self.observer = observer
+    condition = Condition(lock)
+    engine = ServiceEngine(
+      movers: movers, stateDirectory: try directory.makeWorkDirectory(),
+      store: DirectoryStore(directory) { observer(.trouble($0.description)) }, clock: clock,
+      retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax
+    ) { observer(.run($0, $1)) }
+  }
+
+  private static func open(_ path: String, _ clock: any Clock) throws(StateError) -> StateDirectory
+  {
+    let deadline = MonotonicTime.now().advanced(bySeconds: lockSecondsMax)
+    while true {
+      if let directory = try StateDirectory.open(path, clock: clock) { return directory }
+      // One that was killed holds it until its children are gone.
+      guard MonotonicTime.now() < deadline else {
+        throw .inUse(path: path, processID: StateDirectory.holder(of: path))
+      }
+      SystemClock().sleep(seconds: 0.02)
+    }
+  }
+
+  /// What stands against objects besides what their kinds say, for those who store them.
+  package static func check(
+    served: [String], cacheDirectory: String? = nil
+  ) -> StateService.Check {
+    { set in
+      RunPlanner(set, served: served, cacheDirectory: cacheDirectory, keys: .always)
+        .specProblems()
+    }
+  }
+
+  /// Serves until ``stop()``. `onReady` is called when the socket answers and all is taken up.
+  /// Once.
+  package func run(onReady: () -> Void = {}) throws(StateError) {
+    let check = ControlDaemon.check(
+      served: movers.sections, cacheDirectory: options.cacheDirectory)
+    let server = try StateServer(StateService(directory, check: check))
+    defer { server.stop() }
+    let watch = try TreeWatch(directory) { [weak self] in self?.reload() }
+    defer { watch.stop() }
+    let orders = directory.orders.watch()
+    let follower = Thread("orders") { [weak self] in
+      while let keys = orders.next(seconds: 3600) {
+        if !keys.isEmpty { self?.reload() }
+      }
+    }
+    defer {
+      orders.close()
+      // Its body does not throw.
+      try? follower.join()
+    }
+    var isReady = false
+    while waitForChange() {
+      let isUnsettled = takeUp()
+      if !isReady { onReady() }
+      isReady = true
+      if isUnsettled { lookAgain() }
+    }
+    engine.cancel()
+    engine.waitUntilEnded()
+  }
+
+  /// Looks at the whole directory again; from any thread.
+  package func reload() {
+    lock.withLock {
+      isChanged = true
+      condition.broadcast()
+    }
+  }
+
+  /// Ends soon; from any thread. Runs under way are cancelled and begun again by the next daemon.
+  package func stop() {
+    lock.withLock {
+      shallEnd = true
+      condition.broadcast()
+    }
+    engine.cancel()
+  }
+
+  private func waitForChange() -> Bool {
+    lock.withLock {
+      while !isChanged, !shallEnd { condition.wait() }
+      guard !shallEnd else { return false }
+      let deadline = MonotonicTime.now().advanced(bySeconds: ControlDaemon.settleSeconds)
+      while !shallEnd, condition.wait(until: deadline) {}
+      isChanged = false
+      return !shallEnd
+    }
+  }
+
+  /// Waits until what is half written has to be whole, then lets it be looked at.
+  private func lookAgain() {
+    let deadline = MonotonicTime.now().advanced(bySeconds: ControlDaemon.unsettledSeconds)
+    lock.withLock {
+      while !shallEnd, condition.wait(until: deadline) {}
+      isChanged = true
+    }
+  }
+
+  /// Takes one look at the directory and serves what stands there; whether it has to be looked at
+  /// again.
+  private func takeUp() -> Bool {
+    do throws(StateError) {
+      var contents = try directory.load()
+      var plan = planned(contents)
+      if try storeSecrets(plan.plan.plan, contents) {
+        contents = try directory.load()
+        plan = planned(contents)
+      }
+      let look = servedSet.look(contents, plan.set, plan.plan) { [directory] key in
+        directory.wasRemoved(key)
+      }
+      for problem in look.newProblems { observer(.problem(problem)) }
+      engine.serve(look.served)
+      observer(.serving(count: look.served.count))
+      return look.isUnsettled
+    } catch {
+      // What is served goes on.
+      observer(.trouble(error.description))
+      return false
+    }
+  }
+
+  private func planned(
+    _ contents: StateContents
+  ) -> (set: ManifestSet, plan: (plan: RunPlan, problems: [ObjectKey: [Problem]])) {
+    let set = ServedSet.objects(of: contents)
+    let planner = RunPlanner(
+      set, served: movers.sections, cacheDirectory: options.cacheDirectory, keys: .always,
+      clock: clock)
+    return (set, planner.planEach())
+  }
+
+  /// Keeps the keys that were made for destinations without one, so that they survive; whether
+  /// there were any.
+  private func storeSecrets(
+    _ plan: RunPlan, _ contents: StateContents
+  ) throws(StateError) -> Bool {
+    // What a user has put in that place is not written over.
+    let secrets = plan.generatedSecrets.filter { secret in
+      contents.set.object(secret.key) == nil && contents.problems[secret.key] == nil
+    }
+    for secret in secrets {
+      let text = secret.text
+      guard let object = ManifestLoader().decodeEach([("generated", text)]).set.objects.first
+      else { preconditionFailure("a generated Secret is one") }
+      _ = try directory.put(object, text: text)
+    }
+    return !secrets.isEmpty
+  }
+}
