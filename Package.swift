@@ -112,6 +112,7 @@ let package = Package(
     swift("Volumes", ["Manifests", "Platform"]),
     swift("StateStore", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
+    swift("Presentation", ["Manifests", "Platform"]),
 
     // 5: movers
     swift(
@@ -126,7 +127,8 @@ let package = Package(
     .executableTarget(
       name: "drover",
       dependencies: [
-        "Movers", "Control", "Manifests", "Volumes", "StateStore", "Supervision", "Replication",
+        "Movers", "Control", "Manifests", "Volumes", "StateStore", "Supervision", "Presentation",
+        "Replication",
         "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "HTTPClient",
         "TreeComparison", "DeltaCoding",
         "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
@@ -175,6 +177,7 @@ let package = Package(
     tests(of: "Manifests", ["Triggers", "Platform"]),
     tests(of: "Control", ["Triggers", "Manifests", "Platform"]),
     tests(of: "StateStore", ["Manifests", "Platform"]),
+    tests(of: "Presentation", ["Manifests", "Platform"]),
     tests(
       of: "Movers",
       [

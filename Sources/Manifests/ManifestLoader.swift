@@ -5,11 +5,16 @@ import Platform
 package struct ManifestLoader {
   private let registry: KindRegistry
   private let namespace: String
+  private let unknownFields: UnknownFields
 
   /// `namespace` is that of objects which name none.
-  package init(registry: KindRegistry = .standard, namespace: String = "default") {
+  package init(
+    registry: KindRegistry = .standard, namespace: String = "default",
+    unknownFields: UnknownFields = .refuse
+  ) {
     self.registry = registry
     self.namespace = namespace
+    self.unknownFields = unknownFields
   }
 
   /// Reads everything and decodes it; all that is wrong in all files is thrown at once.
@@ -32,6 +37,7 @@ package struct ManifestLoader {
           let text = try SmallFile.read(file, sizeBytesMax: ManifestLimits.fileSizeBytesMax)
           files.append((file == "-" ? "<stdin>" : file, text))
         } catch {
+          guard error.errno != EFBIG else { throw .invalid([.tooLarge(file)]) }
           throw .unreadable(error)
         }
       }
@@ -42,11 +48,12 @@ package struct ManifestLoader {
   /// Decodes texts that have been read already.
   package func decode(_ files: [(name: String, text: [UInt8])]) throws(ManifestError) -> ManifestSet
   {
-    let problems = ProblemList()
-    let set = collect(files, problems)
+    let problems = ProblemList(unknownFields: unknownFields)
+    var set = collect(files, problems)
     // All that is wrong is told at once, so names are looked up even now.
     if !problems.problems.isEmpty { ReferenceCheck(set, problems: problems).checkAll() }
     try problems.throwIfAny()
+    set.warnings = ProblemList.sorted(problems.warnings)
     return set
   }
 
@@ -54,7 +61,7 @@ package struct ManifestLoader {
   package func decodeEach(
     _ files: [(name: String, text: [UInt8])]
   ) -> (set: ManifestSet, problems: [Problem]) {
-    let problems = ProblemList()
+    let problems = ProblemList(unknownFields: unknownFields)
     let set = collect(files, problems)
     return (set, problems.sorted)
   }

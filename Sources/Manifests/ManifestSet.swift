@@ -32,6 +32,8 @@ package struct ManifestSet: Sendable {
   package private(set) var objects: [LoadedObject] = []
   private var byKey: [ObjectKey: Int] = [:]
   package private(set) var broken: Set<ObjectKey> = []
+  /// What was found and accepted, such as fields that are not known.
+  package var warnings: [Problem] = []
 
   package init() {}
 
@@ -61,6 +63,19 @@ package struct ManifestSet: Sendable {
   package func find<Kind: Manifest>(_ type: Kind.Type, _ name: String, in namespace: String?)
     -> Kind?
   {
-    object(ObjectKey(kind: type.kind, namespace: namespace, name: name))?.manifest as? Kind
+    object(ObjectKey(kind: type.uniqueKind, namespace: namespace, name: name))?.manifest as? Kind
+  }
+}
+
+extension ManifestSet {
+  /// A notice for each object for which nothing is done yet.
+  package var notServed: [Problem] {
+    objects.compactMap { object in
+      let type = type(of: object.manifest)
+      guard type.service == .notServed else { return nil }
+      return Problem(
+        object.mark, object: "\(type.kind)/\(object.key.name)",
+        "\(type.title) is not served yet: the object is checked, and nothing is done for it")
+    }
   }
 }

@@ -31,6 +31,10 @@ struct ApplyCommand: ParsableCommand {
     let changes = try options.client().apply(files, namespace: options.namespace ?? "default")
     for change in changes { Console.standard.print(change.resultText) }
     Console.standard.flush()
+    let loader = ManifestLoader(namespace: options.namespace ?? "default")
+    for notice in loader.decodeEach(files.map { ($0.name, $0.text) }).set.notServed {
+      Console.standard.complain("warning: \(notice)")
+    }
   }
 }
 

@@ -16,9 +16,10 @@ struct Drover: ParsableCommand {
       """,
     version: "drover \(droverVersion)",
     subcommands: [
-      DaemonCommand.self, ApplyCommand.self, DeleteCommand.self, TriggerCommand.self,
-      PauseCommand.self, ResumeCommand.self, RunCommand.self, ReplicateCommand.self,
-      RepoCommand.self, MirrorCommand.self,
+      DaemonCommand.self, ApplyCommand.self, GetCommand.self, DescribeCommand.self,
+      HistoryCommand.self, LogsCommand.self, WaitCommand.self, TriggerCommand.self,
+      PauseCommand.self, ResumeCommand.self, DeleteCommand.self, ExplainCommand.self,
+      RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
       VerifyCommand.self, KeyCommand.self, VersionCommand.self, MoverCommand.self,
       RelayCommand.self,
     ])

@@ -6,6 +6,8 @@ import Movers
 import Platform
 import Supervision
 
+extension UnknownFields: ExpressibleByArgument {}
+
 /// `drover run`: what the files ask for, in the foreground, without stored state.
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -49,27 +51,39 @@ struct RunCommand: ParsableCommand {
     help: "Print the objects with their status at the end.")
   var output: Output?
 
+  @Option(
+    name: .customLong("validate"),
+    help: ArgumentHelp(
+      "What becomes of a field that is not known: strict refuses it, warn tells of it, ignore.",
+      valueName: "rule"))
+  var unknownFields = UnknownFields.refuse
+
   func validate() throws {
     if files.isEmpty { throw ValidationError("name at least one file: -f FILE") }
   }
 
   func run() throws {
-    let code = RunCommand.perform(files: files, once: once, output: output)
+    let code = RunCommand.perform(
+      files: files, once: once, output: output, unknownFields: unknownFields)
     if code != .done { throw ExitCode(code.rawValue) }
   }
 
-  private static func perform(files: [String], once: Bool, output: Output?) -> ExitStatus {
+  private static func perform(
+    files: [String], once: Bool, output: Output?, unknownFields: UnknownFields
+  ) -> ExitStatus {
     let log = RunLog()
     // It holds keys until its movers have them.
     StartedProcess.hideFromDumps()
     do {
       let movers = MoverRegistry<MoverRequest>.standard()
-      let set = try ManifestLoader().load(files)
+      let set = try ManifestLoader(unknownFields: unknownFields).load(files)
+      for notice in set.warnings { log.write("warning: \(notice)") }
       let planner = RunPlanner(
         set, served: movers.sections, cacheDirectory: RepoCache.standardPath)
       let plan = try planner.plan()
       let directory = try RunDirectory()
       defer { directory.remove() }
+      for notice in set.notServed { log.write("warning: \(notice)") }
       log.write(skipped: plan)
       let report =
         once || plan.isDoneAfterOneRun

@@ -2,11 +2,9 @@ import Manifests
 import Testing
 import Triggers
 
-/// The examples of VolSync's documentation, as people paste them.
+/// The examples of VolSync's, OADP's and ACM's documentation, as people paste them.
 @Suite struct PublishedExamplesTests {
-  private static let folder =
-    #filePath.split(separator: "/").dropLast(3).reduce("") { "\($0)/\($1)" }
-    + "/fixtures/specs/volsync"
+  private static let folder = fixturesFolder + "/specs/volsync"
 
   @Test(arguments: [
     "populator-claim", "rclone-source", "restic-config", "restic-restore", "restic-source",

@@ -27,7 +27,10 @@ private func value(_ text: String) throws -> JSONValue {
 
   @Test func boundsTheSize() {
     let text = "a: " + String(repeating: "x", count: ManifestLimits.fileSizeBytesMax)
-    #expect(problems(of: text) == ["a.yaml:1: the file is larger than 8 MiB"])
+    #expect(
+      problems(of: text) == [
+        "a.yaml:1: the file is larger than 8 MiB: is it a manifest? Split it if it is"
+      ])
   }
 
   @Test(arguments: [

@@ -60,7 +60,10 @@ package final class FieldReader {
 
   /// The node of a field; nil when it is missing or empty (null).
   package func value(_ name: String) -> YAMLNode? {
-    if !known.contains(name) { known.append(name) }
+    if !known.contains(name) {
+      known.append(name)
+      problems.fieldObserver?(pathOf(name))
+    }
     guard let node = values[name]?.value, !node.isNull else { return nil }
     return node
   }
@@ -74,10 +77,21 @@ package final class FieldReader {
   package func finish() {
     for name in order where !known.contains(name) {
       guard let entry = values[name] else { continue }
-      report(
-        entry.key.mark, pathOf(name), "unknown field \"\(name)\"",
-        suggestion: nearest(to: name, in: known))
+      problems.addUnknownField(
+        Problem(
+          entry.key.mark, object: object, path: pathOf(name), "unknown field \"\(name)\"",
+          suggestion: nearest(to: name, in: known) ?? FieldReader.alike(name, in: known)))
     }
+  }
+
+  /// A name that goes on like this one for most of it: `veleroResourcesBackupName` for
+  /// `veleroResourcesBackupSchedule`.
+  private static func alike(_ name: String, in known: [String]) -> String? {
+    let shared = known.map { (name: $0, count: $0.commonPrefix(with: name)) }
+    guard let best = shared.max(by: { $0.count < $1.count }), best.count >= 8,
+      best.count * 3 >= name.count * 2
+    else { return nil }
+    return best.name
   }
 
   // MARK: scalars
@@ -105,14 +119,20 @@ package final class FieldReader {
   package func bool(_ name: String) -> Bool? {
     guard let node = value(name) else { return nil }
     if case .bool(let value)? = node.resolvedScalar { return value }
-    report(name, "must be true or false, not \(node.kindName)")
+    let isWord = ["true", "false", "yes", "no", "on", "off"].contains(node.keyText.lowercased())
+    report(
+      name,
+      "must be true or false, not \(node.kindName)\(isWord ? ": write it without quotes" : "")")
     return nil
   }
 
   package func integer(_ name: String, in range: ClosedRange<Int64>) -> Int64? {
     guard let node = value(name) else { return nil }
     guard case .integer(let value)? = node.resolvedScalar else {
-      report(name, "must be an integer, not \(node.kindName)")
+      let isNumber = Int64(node.keyText) != nil
+      report(
+        name,
+        "must be an integer, not \(node.kindName)\(isNumber ? ": write it without quotes" : "")")
       return nil
     }
     guard range.contains(value) else {
@@ -128,7 +148,7 @@ package final class FieldReader {
   ) -> Choice? where Choice.RawValue == String {
     guard let text = string(name) else { return nil }
     if let choice = Choice(rawValue: text) { return choice }
-    let names = Choice.allCases.map(\.rawValue)
+    let names = Choice.allCases.map(\.rawValue).filter { !$0.isEmpty }
     let list = names.joined(separator: ", ")
     report(
       name, "\"\(text)\" is not one of \(list)", suggestion: nearest(to: text, in: names))
@@ -147,7 +167,13 @@ package final class FieldReader {
       return nil
     }
     guard let quantity = Quantity(text) else {
-      report(name, "\"\(text)\" is not a quantity: write a size such as 500Mi, 2Gi or 1500000000")
+      let shorter = text.hasSuffix("B") ? String(text.dropLast()) : text
+      report(
+        name,
+        text.hasPrefix("-")
+          ? "\"\(text)\" is negative: write a size such as 500Mi, 2Gi or 1500000000"
+          : "\"\(text)\" is not a quantity: write a size such as 500Mi, 2Gi or 1500000000",
+        suggestion: shorter != text && Quantity(shorter) != nil ? shorter : nil)
       return nil
     }
     return quantity
@@ -203,5 +229,11 @@ package final class FieldReader {
     default: report(node.mark, path, "must be a string, not \(node.kindName)")
     }
     return nil
+  }
+}
+
+extension String {
+  fileprivate func commonPrefix(with other: String) -> Int {
+    zip(self, other).prefix { $0 == $1 }.count
   }
 }

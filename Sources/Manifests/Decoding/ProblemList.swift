@@ -1,9 +1,43 @@
+/// What becomes of a field that is not known: kubectl's `--validate`.
+package enum UnknownFields: String, Sendable, CaseIterable {
+  case refuse = "strict"
+  case warn
+  case ignore
+}
+
 /// Collects everything that is wrong while manifests are decoded and checked. Confined to one
 /// thread.
 package final class ProblemList {
   package private(set) var problems: [Problem] = []
+  /// What stands in no way of the objects.
+  package private(set) var warnings: [Problem] = []
+  private let unknownFields: UnknownFields
+  /// Told of every field that a decoder asks for, by its path without positions of lists.
+  let fieldObserver: ((String) -> Void)?
 
-  package init() {}
+  package init(unknownFields: UnknownFields = .refuse) {
+    self.unknownFields = unknownFields
+    fieldObserver = nil
+  }
+
+  init(fieldObserver: @escaping (String) -> Void) {
+    unknownFields = .refuse
+    self.fieldObserver = fieldObserver
+  }
+
+  /// Takes a field that no decoder knows as it was asked to.
+  func addUnknownField(_ problem: Problem) {
+    switch unknownFields {
+    case .refuse: add(problem)
+    case .warn: addWarning(problem)
+    case .ignore: break
+    }
+  }
+
+  package func addWarning(_ problem: Problem) {
+    guard warnings.count < ManifestLimits.problemCountMax else { return }
+    warnings.append(problem)
+  }
 
   package func add(_ problem: Problem) {
     guard problems.count < ManifestLimits.problemCountMax else { return }
@@ -19,7 +53,9 @@ package final class ProblemList {
   }
 
   /// By file, in the order in which files first came up, then by line.
-  package var sorted: [Problem] {
+  package var sorted: [Problem] { ProblemList.sorted(problems) }
+
+  package static func sorted(_ problems: [Problem]) -> [Problem] {
     var order: [String: Int] = [:]
     for problem in problems where order[problem.mark.file] == nil {
       order[problem.mark.file] = order.count

@@ -1,6 +1,7 @@
 /// A namespace; its annotations say whether movers run with privilege.
 package struct Namespace: Manifest {
   package static let kind = "Namespace"
+  package static let aliases = ["namespaces", "ns"]
   package static let apiVersion = "v1"
   package static var isNamespaced: Bool { false }
 
@@ -18,6 +19,7 @@ package struct Namespace: Manifest {
 /// How volumes are provisioned.
 package struct StorageClass: Manifest {
   package static let kind = "StorageClass"
+  package static let aliases = ["storageclasses", "sc"]
   package static let apiVersion = "storage.k8s.io/v1"
   package static var isNamespaced: Bool { false }
 
@@ -39,6 +41,7 @@ package struct StorageClass: Manifest {
 /// How point-in-time copies are made.
 package struct VolumeSnapshotClass: Manifest {
   package static let kind = "VolumeSnapshotClass"
+  package static let aliases = ["volumesnapshotclasses", "vsclass"]
   package static let apiVersion = "snapshot.storage.k8s.io/v1"
   package static var isNamespaced: Bool { false }
 

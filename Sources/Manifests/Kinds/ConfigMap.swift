@@ -3,6 +3,7 @@ import Platform
 /// Named bytes that are no secret, such as certificates.
 package struct ConfigMap: Manifest {
   package static let kind = "ConfigMap"
+  package static let aliases = ["configmaps", "cm"]
   package static let apiVersion = "v1"
 
   package let metadata: ObjectMetadata

@@ -1,5 +1,6 @@
 /// What names an object: its kind, its namespace (nil for kinds of the whole cluster) and its name.
 package struct ObjectKey: Sendable, Hashable, CustomStringConvertible {
+  /// The ``Manifest/uniqueKind``: the kind, or `Kind.group` where two groups share its name.
   package var kind: String
   package var namespace: String?
   package var name: String
@@ -30,12 +31,26 @@ package struct ObjectMetadata: Sendable {
   }
 }
 
+/// What Drover does for a kind.
+package enum KindService: Sendable, Equatable {
+  /// A run acts on its objects, or reads them.
+  case served
+  /// Objects are decoded, checked, kept and explained; nothing is done for them yet.
+  case notServed
+}
+
 /// One decoded object of a known kind.
 package protocol Manifest: Sendable {
   static var kind: String { get }
   static var apiVersion: String { get }
   /// Whether objects of this kind live in a namespace.
   static var isNamespaced: Bool { get }
+  /// The name that tells this kind from all others in an ``ObjectKey``: the kind itself, or
+  /// `Kind.group` where two groups have a kind of that name.
+  static var uniqueKind: String { get }
+  static var service: KindService { get }
+  /// What `drover get` takes for the kind besides its name, as kubectl does; the plural first.
+  static var aliases: [String] { get }
   var metadata: ObjectMetadata { get }
 
   /// Decodes everything but `apiVersion`, `kind`, `metadata` and `status`, and reports what is
@@ -45,40 +60,26 @@ package protocol Manifest: Sendable {
 
 extension Manifest {
   package static var isNamespaced: Bool { true }
+  package static var uniqueKind: String { kind }
+  package static var service: KindService { .served }
+  package static var aliases: [String] { [plural] }
+
+  /// The name of the resource: `replicationsources`, `storageclasses`.
+  package static var plural: String {
+    let name = kind.lowercased()
+    if name.hasSuffix("s") { return name + "es" }
+    return name.hasSuffix("y") ? name.dropLast() + "ies" : name + "s"
+  }
+
+  /// The part of ``apiVersion`` before the slash; empty for the core kinds.
+  package static var group: String {
+    apiVersion.contains("/") ? String(apiVersion.prefix { $0 != "/" }) : ""
+  }
+
+  /// The kind with its version, for messages: `Backup (velero.io/v1)`.
+  package static var title: String { "\(kind) (\(apiVersion))" }
 
   package var key: ObjectKey {
-    ObjectKey(kind: Self.kind, namespace: metadata.namespace, name: metadata.name)
+    ObjectKey(kind: Self.uniqueKind, namespace: metadata.namespace, name: metadata.name)
   }
-}
-
-/// The kinds that can be read. Others join by ``register(_:)``.
-package struct KindRegistry: Sendable {
-  private var kinds: [String: any Manifest.Type] = [:]
-
-  package init() {}
-
-  /// Every kind of this target.
-  package static var standard: KindRegistry {
-    var registry = KindRegistry()
-    registry.register(ReplicationSource.self)
-    registry.register(ReplicationDestination.self)
-    registry.register(Secret.self)
-    registry.register(ConfigMap.self)
-    registry.register(PersistentVolume.self)
-    registry.register(PersistentVolumeClaim.self)
-    registry.register(Namespace.self)
-    registry.register(StorageClass.self)
-    registry.register(VolumeSnapshotClass.self)
-    return registry
-  }
-
-  /// Adds a kind; a kind is registered once, under one version.
-  package mutating func register(_ type: any Manifest.Type) {
-    precondition(kinds[type.kind] == nil, "the kind \(type.kind) is registered twice")
-    kinds[type.kind] = type
-  }
-
-  package subscript(kind: String) -> (any Manifest.Type)? { kinds[kind] }
-
-  package var kindNames: [String] { kinds.keys.sorted() }
 }

@@ -51,19 +51,39 @@ struct ObjectDecoder {
 
   private func type(of fields: FieldReader) -> (any Manifest.Type)? {
     let apiVersion = fields.requiredString("apiVersion")
-    guard let kind = fields.requiredString("kind") else { return nil }
-    guard let type = registry[kind] else {
-      fields.report(
-        "kind", "no kind \"\(kind)\" is known here",
-        suggestion: nearest(to: kind, in: registry.kindNames))
+    guard let kind = fields.requiredString("kind"), !kind.isEmpty else { return nil }
+    let candidates = registry.types(named: kind)
+    guard let first = candidates.first else {
+      reportUnknown(kind, fields)
       return nil
     }
-    if let apiVersion, apiVersion != type.apiVersion {
+    guard let apiVersion, !apiVersion.isEmpty else { return candidates.count == 1 ? first : nil }
+    if let type = candidates.first(where: { $0.apiVersion == apiVersion }) { return type }
+    let group = apiVersion.prefix { $0 != "/" }
+    let type = candidates.first { $0.group == group } ?? (candidates.count == 1 ? first : nil)
+    let versions = candidates.map { $0.apiVersion }
+    guard let type else {
       fields.report(
-        "apiVersion", "\"\(apiVersion)\" is not the version of \(kind)", suggestion: type.apiVersion
-      )
+        "apiVersion",
+        "\"\(apiVersion)\" is not the version of a \(kind): write "
+          + versions.joined(separator: " or "),
+        suggestion: nearest(to: apiVersion, in: versions))
+      return nil
     }
+    fields.report(
+      "apiVersion", "\"\(apiVersion)\" is not the version of \(kind)", suggestion: type.apiVersion)
     return type
+  }
+
+  private func reportUnknown(_ kind: String, _ fields: FieldReader) {
+    guard let meant = nearest(to: kind, in: registry.kindNames) else {
+      fields.report(
+        "kind",
+        "no kind \"\(kind)\" is known here: leave the object out (`drover explain` lists the kinds)"
+      )
+      return
+    }
+    fields.report("kind", "no kind \"\(kind)\" is known here", suggestion: meant)
   }
 
   /// The object as it was written, with the namespace it ended up in.

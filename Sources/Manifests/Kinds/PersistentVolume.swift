@@ -1,6 +1,7 @@
 /// A volume of this host under a name of the cluster.
 package struct PersistentVolume: Manifest {
   package static let kind = "PersistentVolume"
+  package static let aliases = ["persistentvolumes", "pv"]
   package static let apiVersion = "v1"
   package static var isNamespaced: Bool { false }
 
@@ -32,7 +33,7 @@ package struct PersistentVolume: Manifest {
   /// The claim this volume is reserved for.
   package let claim: ObjectKey?
 
-  private static let clusterSources = [
+  static let clusterSources = [
     "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", "fc", "flexVolume",
     "flocker", "gcePersistentDisk", "glusterfs", "iscsi", "nfs", "photonPersistentDisk",
     "portworxVolume", "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
@@ -117,6 +118,7 @@ package enum ReclaimPolicy: String, Sendable, CaseIterable {
 /// The name by which a namespace asks for a volume.
 package struct PersistentVolumeClaim: Manifest {
   package static let kind = "PersistentVolumeClaim"
+  package static let aliases = ["persistentvolumeclaims", "pvc"]
   package static let apiVersion = "v1"
 
   /// What a claim is filled from.

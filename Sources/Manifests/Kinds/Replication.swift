@@ -15,16 +15,7 @@ package struct TriggerSpec: Sendable, Equatable {
     self.init()
     guard let fields else { return }
     manual = fields.string("manual").flatMap { $0.isEmpty ? nil : $0 }
-    if let text = fields.string("schedule"), !text.isEmpty {
-      do {
-        let schedule = try CronSchedule(text)
-        // Whether the zone is known is told before the first run, too.
-        if let zone = schedule.zoneName { _ = try TimeZone.named(zone) }
-        self.schedule = schedule
-      } catch {
-        fields.report("schedule", "\"\(text)\" \(error.reason)")
-      }
-    }
+    schedule = fields.schedule("schedule")
     fields.finish()
   }
 }
@@ -42,6 +33,7 @@ private let volSyncVersion = "volsync.backube/v1alpha1"
 /// The sending end: which volume, when, by which mover.
 package struct ReplicationSource: Replication {
   package static let kind = "ReplicationSource"
+  package static let aliases = ["replicationsources", "rs"]
   package static let apiVersion = volSyncVersion
   package static let role = Role.source
 
@@ -71,6 +63,7 @@ package struct ReplicationSource: Replication {
 /// The receiving end: which volume, and what is kept after a run.
 package struct ReplicationDestination: Replication {
   package static let kind = "ReplicationDestination"
+  package static let aliases = ["replicationdestinations", "rd"]
   package static let apiVersion = volSyncVersion
   package static let role = Role.destination
 

@@ -119,6 +119,9 @@ package struct MoverVolume: Sendable {
 
   init(_ fields: FieldReader) {
     mountPath = fields.requiredString("mountPath") ?? ""
+    if mountPath.split(separator: "/").contains("..") {
+      fields.report("mountPath", "\"\(mountPath)\" must be a name below /mnt, without \"..\"")
+    }
     if let source = fields.object("volumeSource") {
       let secretFields = source.object("secret")
       secret = secretFields?.marked("secretName")

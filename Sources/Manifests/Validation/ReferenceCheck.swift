@@ -132,6 +132,14 @@ package struct ReferenceCheck {
       }
       return
     }
+    guard !name.value.contains("/") else {
+      report(
+        name.mark, path,
+        "\"\(name.value)\" is neither the name of a claim nor an absolute path", of: object,
+        suggestion: name.value.split(separator: "/").contains { $0 == "." || $0 == ".." }
+          ? nil : "/" + name.value)
+      return
+    }
     checkReference(PersistentVolumeClaim.self, name, path: path, of: object)
   }
 
@@ -159,7 +167,7 @@ package struct ReferenceCheck {
   func contains<Kind: Manifest>(
     _ type: Kind.Type, _ name: String, in namespace: String?
   ) -> Bool {
-    set.contains(ObjectKey(kind: type.kind, namespace: namespace, name: name))
+    set.contains(ObjectKey(kind: type.uniqueKind, namespace: namespace, name: name))
   }
 
   func reportMissing<Kind: Manifest>(

@@ -8,10 +8,7 @@ import Platform
 /// refused.
 package func parseYAML(_ text: [UInt8], file: String) throws(ManifestError) -> [YAMLNode] {
   guard text.count <= ManifestLimits.fileSizeBytesMax else {
-    let limit = ManifestLimits.fileSizeBytesMax >> 20
-    throw .invalid([
-      Problem(Mark(file: file, line: 1, column: 1), "the file is larger than \(limit) MiB")
-    ])
+    throw .invalid([.tooLarge(file)])
   }
   let reader = YAMLReader(text: text, file: file)
   do {
@@ -22,6 +19,15 @@ package func parseYAML(_ text: [UInt8], file: String) throws(ManifestError) -> [
 }
 
 extension Problem: Error {}
+
+extension Problem {
+  static func tooLarge(_ file: String) -> Problem {
+    let limit = ManifestLimits.fileSizeBytesMax >> 20
+    return Problem(
+      Mark(file: file, line: 1, column: 1),
+      "the file is larger than \(limit) MiB: is it a manifest? Split it if it is")
+  }
+}
 
 /// One event of libyaml, without its C types.
 private enum YAMLEvent {
@@ -83,7 +89,9 @@ private final class YAMLReader {
         }
         documents.append(root)
       case .alias(let name):
-        guard let node = anchors[name] else { throw Problem(mark, "no anchor \"\(name)\"") }
+        guard let node = anchors[name] else {
+          throw Problem(mark, "no anchor \"\(name)\" stands before: write the value out")
+        }
         try place(node, at: mark, isAlias: true)
       case .scalar(let text, let isPlain, let anchor):
         let node = YAMLNode(.scalar(text, isPlain: isPlain), mark: mark)
@@ -138,7 +146,8 @@ private final class YAMLReader {
     nodeCount += isAlias ? node.weight : 1
     guard nodeCount <= ManifestLimits.nodeCountMax else {
       let limit = ManifestLimits.nodeCountMax
-      throw Problem(mark, "more than \(limit) nodes, aliases counted with what they stand for")
+      throw Problem(
+        mark, "more than \(limit) nodes, aliases counted with what they stand for: write it out")
     }
     guard stack.count + node.height <= ManifestLimits.depthMax + 1 else { throw tooDeep(mark) }
     guard let last = stack.indices.last else {
@@ -194,7 +203,7 @@ private final class YAMLReader {
 
   private func checkTag(_ tag: String?, _ names: [String], at mark: Mark) throws(Problem) {
     guard let tag, tag != "!", !names.contains(where: { tag == standardTag($0) }) else { return }
-    throw Problem(mark, "the tag \(tag) is not supported")
+    throw Problem(mark, "the tag \(tag) is not supported: remove it")
   }
 
   private func standardTag(_ name: String) -> String { "tag:yaml.org,2002:\(name)" }
@@ -210,6 +219,23 @@ private final class YAMLReader {
     let mark = Mark(
       file: file, line: Int(state.problem_mark.line) + 1,
       column: Int(state.problem_mark.column) + 1)
-    return Problem(mark, "not valid YAML: \(context)\(reason)")
+    let advice = YAMLReader.advice[reason].map { ": \($0)" } ?? ""
+    return Problem(mark, "not valid YAML: \(context)\(reason)\(advice)")
   }
+
+  /// What libyaml's words mean for whoever wrote the file.
+  private static let advice = [
+    "did not find expected alphabetic or numeric character":
+      "put a text that begins with * or & in quotes",
+    "mapping values are not allowed in this context":
+      "one line has one \"name: value\"; put a value that has \": \" in it in quotes",
+    "did not find expected key": "the line is indented otherwise than those it belongs to",
+    "found character that cannot start any token":
+      "indent by blanks, not tabs; put a text that begins with @, ` or % in quotes",
+    "invalid leading UTF-8 octet": "save the file as UTF-8",
+    "invalid trailing UTF-8 octet": "save the file as UTF-8",
+    "found unexpected end of stream": "the file ends within a text in quotes",
+    "did not find expected ',' or ']'": "a list in brackets is not closed",
+    "did not find expected ',' or '}'": "a mapping in braces is not closed",
+  ]
 }

@@ -33,8 +33,11 @@ package struct RunPlanner {
       context.volumeProblems.problems.isEmpty, !hasExternal
     {
       let mark = context.set.objects.first?.mark ?? Mark(file: "-", line: 1, column: 1)
-      context.problems.add(
-        Problem(mark, "there is no ReplicationSource or ReplicationDestination to run"))
+      var text = "there is no ReplicationSource or ReplicationDestination to run"
+      if let idle = context.set.notServed.first {
+        text += "; \(idle.object ?? ""): \(idle.text)"
+      }
+      context.problems.add(Problem(mark, text))
     }
     try throwProblems()
     return plan

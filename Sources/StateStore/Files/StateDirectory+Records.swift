@@ -96,8 +96,7 @@ extension StateDirectory {
         continue
       }
       for kind in try names(in: top) where isDirectory("\(top)/\(kind)") {
-        let type = registry.kindNames.lazy.compactMap { self.registry[$0] }
-          .first { $0.lowerCaseKind == kind }
+        let type = registry.all.first { $0.lowerCaseKind == kind }
         guard let type, type.isNamespaced != isCluster else { continue }
         places.append(
           Place(

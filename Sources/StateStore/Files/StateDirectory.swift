@@ -92,7 +92,7 @@ package final class StateDirectory: @unchecked Sendable {
         for name in try names(in: place.directory) {
           guard let name = ObjectFiles.objectName(ofFile: name) else { continue }
           let key = ObjectKey(
-            kind: place.type.kind, namespace: place.namespace, name: name)
+            kind: place.type.uniqueKind, namespace: place.namespace, name: name)
           add(key, place, to: &contents)
         }
       }

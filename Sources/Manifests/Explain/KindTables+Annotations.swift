@@ -1,0 +1,53 @@
+extension KindTables {
+  /// What each annotation of Drover's own says, and on which kinds.
+  package struct AnnotationText: Sendable {
+    package var kinds: [String]
+    package var text: String
+    package var treatment: Treatment = .honoured
+  }
+
+  private static let both = [ReplicationSource.kind, ReplicationDestination.kind]
+  private static let source = [ReplicationSource.kind]
+  private static let destination = [ReplicationDestination.kind]
+
+  package static let annotations: [Annotation: AnnotationText] = [
+    .listen: AnnotationText(
+      kinds: destination,
+      text: "address:port where a destination of rsyncTLS listens; port 0 takes a "
+        + "free one"),
+    .allowEmptySource: AnnotationText(
+      kinds: both, text: "\"true\": a volume without files counts, and empties its copy"),
+    .waitForSchedule: AnnotationText(
+      kinds: both, text: "\"true\": the first run waits for the schedule, too"),
+    .jitter: AnnotationText(
+      kinds: both,
+      text: "a duration up to 24h: runs come up to this much later, each object by its "
+        + "own share"),
+    .timeZone: AnnotationText(
+      kinds: both, text: "the zone of a schedule without CRON_TZ=, such as Europe/Berlin"),
+    .destinations: AnnotationText(
+      kinds: source, text: "with rclone: further remotes, SECTION:BUCKET/PATH, one a line"),
+    .imageRetain: AnnotationText(
+      kinds: destination, text: "how many replica images are kept", treatment: .notServed()),
+    .hookBefore: AnnotationText(
+      kinds: both, text: "a command before the copy", treatment: .notServed()),
+    .hookAfter: AnnotationText(
+      kinds: both, text: "a command after the copy", treatment: .notServed()),
+    .hookTimeout: AnnotationText(
+      kinds: both, text: "how long a command may take", treatment: .notServed()),
+    .hookOnError: AnnotationText(
+      kinds: both, text: "Fail or Continue: what a failed command means", treatment: .notServed()),
+    .guardLevel: AnnotationText(
+      kinds: both, text: "how careful the guards are", treatment: .notServed()),
+  ]
+
+  static func annotationText(of type: any Manifest.Type) -> String {
+    var lines = ["Notes to programs."]
+    for annotation in Annotation.allCases {
+      guard let entry = annotations[annotation], entry.kinds.contains(type.kind) else { continue }
+      let state = entry.treatment == .honoured ? "" : " (\(entry.treatment.sentence))"
+      lines.append("\(annotation.name): \(entry.text)\(state).")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
