@@ -68,7 +68,8 @@ struct StateOptions: ParsableArguments {
       throw StateError.noKind(word, suggestion: nearest(to: word, in: registry.callableNames))
     }
     return ObjectKey(
-      kind: type.kind, namespace: type.isNamespaced ? namespace ?? "default" : nil, name: name)
+      kind: type.uniqueKind, namespace: type.isNamespaced ? namespace ?? "default" : nil, name: name
+    )
   }
 }
 
