@@ -96,11 +96,23 @@ package struct StateClient: Sendable {
     kind: String? = nil, namespace: String? = nil, until deadline: MonotonicTime? = nil,
     _ body: (ObjectNotice?) -> Bool
   ) throws(StateError) {
-    guard let socket = try connect() else {
-      return try watchFiles(WatchState(kind: kind, namespace: namespace), deadline, body)
+    if let socket = try connect() {
+      return try watch(socket, kind, namespace, seen: nil, deadline, body)
     }
+    var seen = WatchState(kind: kind, namespace: namespace)
+    guard let socket = try watchFiles(&seen, deadline, body) else { return }
+    try watch(socket, kind, namespace, seen: seen.hasLooked ? seen : nil, deadline, body)
+  }
+
+  /// Lets the daemon tell. What has been `seen` in the files before it started is not told again.
+  private func watch(
+    _ socket: SharedDescriptor, _ kind: String?, _ namespace: String?, seen: WatchState?,
+    _ deadline: MonotonicTime?, _ body: (ObjectNotice?) -> Bool
+  ) throws(StateError) {
     var connection = LineConnection(socket, lineSizeBytesMax: StateLimits.answerSizeBytesMax)
     try connection.send(StateRequest.watch(kind: kind, namespace: namespace).document)
+    var seen = seen
+    var listed: [StoredObject] = []
     while true {
       if let deadline {
         let rest = deadline.seconds(since: .now())
@@ -111,8 +123,15 @@ package struct StateClient: Sendable {
         throw .connection(PlatformError("recv", "the daemon has ended", errno: ECONNRESET))
       }
       switch try StateAnswer(message) {
+      case .notice(let notice) where seen != nil: listed.append(notice.object)
       case .notice(let notice): if !body(notice) { return }
-      case .watching: if !body(nil) { return }
+      case .watching:
+        guard let notices = seen?.changes(to: listed) else {
+          if !body(nil) { return }
+          continue
+        }
+        (seen, listed) = (nil, [])
+        for notice in notices where !body(notice) { return }
       case .failure(let kind, let message, let hint):
         throw .answered(kind: kind, message: message, hint: hint)
       default: throw .badMessage("the answer is no notice")
@@ -120,25 +139,25 @@ package struct StateClient: Sendable {
     }
   }
 
-  /// Nobody tells of changes, so they are looked for.
+  /// Nobody tells of changes, so they are looked for, until a daemon has started: then its socket is
+  /// returned, and nil when the watch is over.
   private func watchFiles(
-    _ state: consuming WatchState, _ deadline: MonotonicTime?, _ body: (ObjectNotice?) -> Bool
-  ) throws(StateError) {
-    var state = state
-    var isFirst = true
+    _ state: inout WatchState, _ deadline: MonotonicTime?, _ body: (ObjectNotice?) -> Bool
+  ) throws(StateError) -> SharedDescriptor? {
     while deadline.map({ $0 > .now() }) ?? true {
+      let isFirst = !state.hasLooked
       // Held for the look alone: others want to work too.
-      let notices = try withKeeper(absence: .refuse) { _, service throws(StateError) in
-        try service.map { service throws(StateError) in try state.look(service) }
+      let (socket, notices) = try withKeeper(absence: .refuse) {
+        socket, service throws(StateError) in
+        guard let service else { return (socket, [ObjectNotice]()) }
+        return (nil, try state.look(service))
       }
-      guard let notices else {
-        throw .connection(PlatformError("watch", "a daemon has started", errno: ECONNRESET))
-      }
-      for notice in notices where !body(notice) { return }
-      if isFirst, !body(nil) { return }
-      isFirst = false
+      if let socket { return socket }
+      for notice in notices where !body(notice) { return nil }
+      if isFirst, !body(nil) { return nil }
       clock.sleep(seconds: StateClient.watchLookSeconds)
     }
+    return nil
   }
 
   // MARK: How it is asked

@@ -6,6 +6,8 @@ struct WatchState {
   private let kind: String?
   private let namespace: String?
   private var known: [ObjectKey: JSONObject] = [:]
+  /// Whether anything has been compared: before that, all that is there is news.
+  private(set) var hasLooked = false
 
   init(kind: String?, namespace: String?) {
     self.kind = kind
@@ -14,10 +16,15 @@ struct WatchState {
 
   /// What has changed since the last look.
   mutating func look(_ service: StateService) throws(StateError) -> [ObjectNotice] {
-    let list = try service.list(kind, namespace)
+    changes(to: try service.list(kind, namespace).objects)
+  }
+
+  /// What has changed when just these objects are there now.
+  mutating func changes(to objects: [StoredObject]) -> [ObjectNotice] {
+    hasLooked = true
     var notices: [ObjectNotice] = []
     var present: Set<ObjectKey> = []
-    for object in list.objects {
+    for object in objects {
       present.insert(object.key)
       let before = known.updateValue(object.document, forKey: object.key)
       if before == nil {
