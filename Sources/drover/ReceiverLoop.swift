@@ -53,6 +53,8 @@ final class ReceiverLoop {
     switch peer.speaks {
     case .drover:
       stock?.abandon()
+      reception.setBusy(true)
+      defer { reception.setBusy(false) }
       return try interruption.cancelling(by: { stream.abort() }) {
         try ReplicationSession.receive(over: peer.stream, options: options, events: events)
       }

@@ -137,7 +137,15 @@ extension KindTables {
         Field("failedManualTag", .string, "The tag that started it."),
         Field("retryTime", .time, "When a replication without trigger goes on."),
       ]),
-    Field("rsyncTLS", .object, "Of the mover rsyncTLS: keySecret, address, port."),
+    Field(
+      "rsyncTLS", .object, .improved("VolSync has keySecret, address and port alone"),
+      "Of the mover rsyncTLS.",
+      [
+        Field("keySecret", .string, "The Secret that was made."),
+        Field("address", .string, "Where a destination listens."),
+        Field("port", .integer, "The port of it."),
+        Field("waitingFor", .string, "Why a destination does not receive a source just now."),
+      ]),
     Field("restic", .object, "Of the mover restic: lastPruned, lastUnlocked."),
     Field(
       "rclone", .object, .improved("VolSync has none"),

@@ -21,6 +21,8 @@ package struct RsyncTLSJob: Sendable, Equatable {
   package var identity: String?
   /// A receiver ends after the first run that came to its end; failed ones do not count.
   package var isOnce = true
+  /// A receiver gets its connections over standard input instead of listening.
+  package var isHanded = false
   /// Of a receiver: for a stock source; others say so themselves.
   package var allowEmptySource = false
   /// Patterns that do not travel.
@@ -62,6 +64,7 @@ extension RsyncTLSJob {
     var object: JSONObject = [
       "direction": .string(direction.rawValue), "root": .string(root), "host": .string(host),
       "port": .integer(Int64(port)), "key": .string(hex(key)), "once": .bool(isOnce),
+      "handed": .bool(isHanded),
       "allowEmptySource": .bool(allowEmptySource),
       "excludes": .array(excludes.map(JSONValue.string)),
       "oneFileSystem": .bool(isOneFileSystem),
@@ -85,6 +88,7 @@ extension RsyncTLSJob {
       key: key)
     identity = object["identity"]?.stringValue
     isOnce = try object.bool("once")
+    isHanded = object["handed"]?.boolValue ?? false
     allowEmptySource = try object.bool("allowEmptySource")
     excludes = (object["excludes"]?.arrayValue ?? []).compactMap(\.stringValue)
     isOneFileSystem = try object.bool("oneFileSystem")

@@ -18,6 +18,8 @@ final class EndService {
   private static let peerSecondsMax = 60.0
   /// How long a mover of an earlier process, which the kernel ends, is waited for.
   private static let lockSecondsMax = 30.0
+  /// How long a run waits for a destination that is not ready, before it counts as failed.
+  static let notReadySecondsMax = 3600.0
   /// Times of a schedule that are counted as missed at once; more are "at least" as many.
   static let missedCountMax = 10_000
 
@@ -39,6 +41,8 @@ final class EndService {
   /// The mover of the last attempt, until it is cleaned up.
   private var mover: (any Mover)?
   private var attemptCount = 0
+  /// Since when a destination has not been ready; nil when it is.
+  private var notReadySince: MonotonicTime?
   private var announced: WallTime?
   /// What the run under way has done so far.
   private var ledger: RunLedger?
@@ -270,6 +274,7 @@ final class EndService {
     case .completed(let completion):
       end.set(completion.statusFields)
       lastFailure = completion.shortfall.map { MoverFailure(.partial, $0) }
+      noteReady()
       observer(key, .completed(shortfall: completion.shortfall))
       return over(.completed(logs: completion.logs, image: end.image))
     case .failed(let failure):
@@ -282,8 +287,41 @@ final class EndService {
       }
       // One that listened for nobody was told to listen anew.
       if job.listens, failure.kind == .cancelled { return .nothing }
+      if let seconds = failure.retrySeconds, mayWait() {
+        return afterNotReady(failure, seconds: seconds)
+      }
+      noteReady()
       return afterFailure(failure, hasListened: hasListened)
     }
+  }
+
+  // MARK: A destination that is not ready
+
+  private func mayWait() -> Bool {
+    let since = notReadySince ?? .now()
+    notReadySince = since
+    return MonotonicTime.now().seconds(since: since) < EndService.notReadySecondsMax
+  }
+
+  private func noteReady() {
+    notReadySince = nil
+    end.statusFields[RunEnd.waitingForField] = nil
+  }
+
+  /// Waits, which is no failure; the status says for what.
+  private func afterNotReady(_ failure: MoverFailure, seconds: Double) -> MoverReport? {
+    end.statusFields[RunEnd.waitingForField] = .string(failure.message)
+    keepFields()
+    store.add(
+      EventRecord(.normal, "DestinationNotReady", failure.message, at: clock.wallTime()), of: key)
+    ledger?.log(failure.message)
+    let goesOn =
+      ledger?.measure("waiting") { board.pause(seconds: seconds, for: key, after: revision) }
+      ?? false
+    if goesOn { return .nothing }
+    board.noteCutShort()
+    keepFields()
+    return nil
   }
 
   /// Stores what an attempt that was cut short has changed of the status all the same.
@@ -314,7 +352,7 @@ final class EndService {
               .normal, "ServiceAddressAssigned", "listening on \(address)", at: clock.wallTime()),
             of: key)
         case .progress, .item, .warning: board.notePeer(of: key)
-        case .note, .summary, .failure: break
+        case .note, .notReady, .fenced, .summary, .failure: break
         }
         ledger.note(event)
         observer(key, .event(event))

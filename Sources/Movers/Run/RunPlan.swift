@@ -61,6 +61,9 @@ package struct RunEnd: Sendable {
 
   package var key: ObjectKey { object.key }
 
+  /// Below the mover's section of a source's status: what a run waits for.
+  static let waitingForField = "waitingFor"
+
   /// The trigger machine of this end.
   var machine: StateMachine {
     let (schedule, zone) = (spec.trigger.schedule, zone)

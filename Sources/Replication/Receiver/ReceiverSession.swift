@@ -26,10 +26,10 @@ final class ReceiverSession {
       let nonce = SecureRandom.bytes(Greeting.nonceSize)
       let target: Target
       do {
+        try options.fence?.admit(greeting.generation)
         target = try Target.open(options, greeting)
       } catch {
-        try Greeting.send(
-          ReceiverGreeting(nonce: nonce, refusal: AbortMessage(error)).encoded(), over: stream)
+        try Greeting.send(ReceiverGreeting(nonce: nonce, .of(error)).encoded(), over: stream)
         throw error
       }
       try Greeting.send(ReceiverGreeting(nonce: nonce).encoded(), over: stream)
