@@ -47,7 +47,11 @@ final class ReceiverLoop {
 
   /// The summary of a session that has come to its end.
   private func handle(_ event: ReceptionEvent) throws -> SessionSummary? {
-    guard case .peer(let stream, let result) = event else { return try stock?.takeCompletion() }
+    guard case .peer(let stream, let result) = event else {
+      let summary = try stock?.takeCompletion()
+      if summary != nil { try options.fence?.end() }
+      return summary
+    }
     let peer = try result.get()
     connected(stream, peer.speaks)
     switch peer.speaks {
@@ -60,6 +64,9 @@ final class ReceiverLoop {
       }
     case .rsync:
       do {
+        // It knows nothing of generations: it is of the first one.
+        try options.fence?.admit(1)
+        try options.fence?.begin(isRevertible: false)
         try stockReceiver().serve(peer.stream)
       } catch {
         StockReceiver.refuse(peer.stream, because: error)

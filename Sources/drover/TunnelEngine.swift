@@ -71,7 +71,8 @@ final class TunnelEngine: ReplicationEngine {
     switch error {
     case is TransportError: true
     case ReplicationError.peer, ReplicationError.violation, ReplicationError.version,
-      ReplicationError.peerLeft, ReplicationError.peerGone, ReplicationError.stalled:
+      ReplicationError.peerLeft, ReplicationError.peerGone, ReplicationError.stalled,
+      ReplicationError.fenced, ReplicationError.notReady:
       true
     default: false
     }

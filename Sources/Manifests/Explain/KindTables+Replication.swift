@@ -145,6 +145,9 @@ extension KindTables {
         Field("address", .string, "Where a destination listens."),
         Field("port", .integer, "The port of it."),
         Field("waitingFor", .string, "Why a destination does not receive a source just now."),
+        Field("generation", .integer, "Grows with each drover promote; 1 is not shown."),
+        Field("promoted", .string, "That a destination was promoted, and its volume handed out."),
+        Field("fenced", .string, "Why a source sends no more: its destination was promoted."),
       ]),
     Field("restic", .object, "Of the mover restic: lastPruned, lastUnlocked."),
     Field(

@@ -178,7 +178,7 @@ package final class ControlDaemon: @unchecked Sendable {
         directory.wasRemoved(key)
       }
       for problem in look.newProblems { observer(.problem(problem)) }
-      engine.serve(look.served)
+      engine.serve(look.served.map(withRelation))
       observer(.serving(count: look.served.count))
       return look.isUnsettled
     } catch {
@@ -186,6 +186,17 @@ package final class ControlDaemon: @unchecked Sendable {
       observer(.trouble(error.description))
       return false
     }
+  }
+
+  /// What the generations say of it; one whose file is damaged does not run, and says so.
+  private func withRelation(_ served: ServedEnd) -> ServedEnd {
+    guard served.end?.job.rsyncTLS != nil else { return served }
+    var served = served
+    // A file that cannot be read stands against a run of it.
+    served.relationFile = try? directory.relationFile(of: served.key)
+    // The same.
+    served.isPromoted = (try? served.relationFile?.read().isPromoted) ?? false
+    return served
   }
 
   private func planned(

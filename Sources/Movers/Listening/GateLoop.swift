@@ -29,11 +29,11 @@ final class GateLoop: @unchecked Sendable {
   // Guarded by `lock`.
   private var again: [(connection: SharedDescriptor, name: String)] = []
   private var isStopped = false
+  private var thread: Thread<Void>?
   // Of the thread alone.
   private var silent: [Silent] = []
   private var buffer = [UInt8](repeating: 0, count: ClientHello.sizeBytesMax)
   private var lastNotice: MonotonicTime?
-  private var thread: Thread<Void>?
 
   init(_ table: GateTable, refused: @escaping ListeningGate.Refused) throws(PlatformError) {
     self.table = table
@@ -42,7 +42,14 @@ final class GateLoop: @unchecked Sendable {
     control = try Pipe()
     try control.write.setNonblocking()
     try control.read.setNonblocking()
-    thread = Thread("gate") { [unowned self] in self.run() }
+  }
+
+  /// Starts the thread; of no effect when it runs.
+  func start() {
+    lock.withLock {
+      guard thread == nil, !isStopped else { return }
+      thread = Thread("gate") { [unowned self] in self.run() }
+    }
   }
 
   /// Lets the thread look at everything anew; from any thread.
@@ -58,11 +65,14 @@ final class GateLoop: @unchecked Sendable {
   }
 
   func stop() {
-    lock.withLock { isStopped = true }
+    let thread = lock.withLock {
+      isStopped = true
+      defer { self.thread = nil }
+      return self.thread
+    }
     lookAgain()
     // It does not throw.
     try? thread?.join()
-    thread = nil
     answerer.stop()
   }
 

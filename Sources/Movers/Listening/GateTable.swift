@@ -79,7 +79,7 @@ final class GateTable: @unchecked Sendable {
 
   func open(_ key: ObjectKey) throws -> GateSeat {
     try lock.withLock {
-      guard let place = places[key] else { throw TransportError.cancelled }
+      guard let place = places[key] else { throw GateError.noKey(key) }
       let address = place.entry.address
       let listener = try listener(on: address)
       if let other = order.first(where: { $0 != key && sharesKey(place, $0) }),
@@ -165,16 +165,23 @@ extension GateTable.Place {
 
 /// Why a destination cannot be listened for.
 enum GateError: DroverError {
+  case noKey(ObjectKey)
   case sameKey(ObjectKey, other: ObjectKey, address: HostPort)
 
   var kind: FailureKind { .usage }
 
   var message: String {
     switch self {
+    case .noKey(let key): "\(key) has no key that can be used"
     case .sameKey(let key, let other, let address):
       "\(key) listens on \(address) with the key of \(other): a source could not say which it means"
     }
   }
 
-  var hint: String? { "Give each destination of one port a key of its own, or another port." }
+  var hint: String? {
+    switch self {
+    case .noKey: nil
+    case .sameKey: "Give each destination of one port a key of its own, or another port."
+    }
+  }
 }

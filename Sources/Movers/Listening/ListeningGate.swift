@@ -49,7 +49,7 @@ package final class ListeningGate: Sendable {
   let table: GateTable
   private let loop: GateLoop
 
-  /// Starts its thread.
+  /// Its thread starts when there is something to serve, so that signals are blocked by then.
   package init(refused: @escaping Refused) throws(PlatformError) {
     table = GateTable()
     loop = try GateLoop(table, refused: refused)
@@ -59,6 +59,7 @@ package final class ListeningGate: Sendable {
   /// tried again, and told to the run that waits there.
   package func serve(_ entries: [Entry], ask: @escaping Ask) {
     table.set(entries, ask: ask)
+    loop.start()
     loop.lookAgain()
   }
 

@@ -63,6 +63,10 @@ package struct RunEnd: Sendable {
 
   /// Below the mover's section of a source's status: what a run waits for.
   static let waitingForField = "waitingFor"
+  /// Below it too: that the end is fenced or promoted, and its generation.
+  static let fencedField = "fenced"
+  static let promotedField = "promoted"
+  static let generationField = "generation"
 
   /// The trigger machine of this end.
   var machine: StateMachine {

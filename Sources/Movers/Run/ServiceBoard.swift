@@ -45,6 +45,8 @@ final class ServiceBoard: @unchecked Sendable {
   }
 
   private static let yearSeconds = 366.0 * 86_400
+  /// How long a source waits for its destination's run before it asks where that is listened for.
+  private static let runSecondsMax = 2.0
   private let lock = Lock()
   /// For what an end waits for of others; each has a condition of its own for the rest.
   private let others: Condition
@@ -87,6 +89,7 @@ final class ServiceBoard: @unchecked Sendable {
       entry.order.served = served
       entry.order.revision += 1
       entry.condition.broadcast()
+      if served.isPromoted { return entry.mover }
       guard let job = entry.job, job.listens, !entry.hasPeer else { return nil }
       return served.problem == nil && served.end?.job.document == job.document ? nil : entry.mover
     }
@@ -181,9 +184,12 @@ final class ServiceBoard: @unchecked Sendable {
   func absence(
     of key: ObjectKey, _ readiness: ListeningGate.Readiness
   ) -> ListeningGate.Absence? {
-    if case .atWork = readiness { return nil }
     let (served, document) = lock.withLock { (entries[key]?.order.served, entries[key]?.status) }
     guard let served else { return ListeningGate.Absence("is not served yet", seconds: 2) }
+    if served.isPromoted {
+      return ListeningGate.Absence("is promoted and receives nothing", seconds: 60)
+    }
+    if case .atWork = readiness { return nil }
     if let problem = served.problem {
       let line = problem.split(separator: "\n").first ?? ""
       return ListeningGate.Absence("cannot receive: \(line)", seconds: 30)
@@ -232,12 +238,14 @@ final class ServiceBoard: @unchecked Sendable {
 
   /// nil also when it has not come to listen in time.
   func waitForAddress(of peer: ObjectKey, seconds: Double, for key: ObjectKey) -> HostPort? {
-    if let address = lock.withLock({ listeningAddress })(peer) { return address }
+    // Whoever listens for it tells what it waits for, when its own run does not come soon.
+    let address = lock.withLock({ listeningAddress })(peer)
+    let seconds = address == nil ? seconds : min(seconds, ServiceBoard.runSecondsMax)
     let deadline = MonotonicTime.now().advanced(bySeconds: seconds)
     return lock.withLock {
       while !isEndingLocked(key) {
         if let address = entries[peer]?.address { return address }
-        if !others.wait(until: deadline) { return entries[peer]?.address }
+        if !others.wait(until: deadline) { return entries[peer]?.address ?? address }
       }
       return nil
     }

@@ -141,7 +141,8 @@ extension ServedEnd {
       return nil
     }
     return ListeningGate.Entry(
-      key: key, address: HostPort(host: job.host, port: job.port), keyFile: job.key, fence: nil)
+      key: key, address: HostPort(host: job.host, port: job.port), keyFile: job.key,
+      fence: relationFile.map { RelationFence($0, name: "\(key)") })
   }
 }
 

@@ -9,6 +9,12 @@ package protocol GenerationFence: Sendable {
   ///
   /// - Throws: ``ReplicationError/fenced(generation:text:)``, or why it cannot be kept.
   func admit(_ generation: UInt64) throws
+
+  /// A session begins to change the root. `isRevertible` when an undo journal is kept of all of it.
+  func begin(isRevertible: Bool) throws
+
+  /// What was begun is committed.
+  func end() throws
 }
 
 extension ReplicationSession {
