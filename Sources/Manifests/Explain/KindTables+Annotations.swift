@@ -14,7 +14,7 @@ extension KindTables {
     .listen: AnnotationText(
       kinds: destination,
       text: "address:port where a destination of rsyncTLS listens; port 0 takes a "
-        + "free one"),
+        + "free one, and in a daemon several share one, each with a key of its own"),
     .allowEmptySource: AnnotationText(
       kinds: both, text: "\"true\": a volume without files counts, and empties its copy"),
     .waitForSchedule: AnnotationText(
