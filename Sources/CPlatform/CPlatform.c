@@ -130,3 +130,42 @@ int drover_terminal_columns(int fd) {
 int drover_set_cloexec(int fd, int on) { return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }
 extern char **environ;
 char *const *drover_environ(void) { return environ; }
+
+int drover_send_descriptor(int socket, int fd) {
+  char byte = 1;
+  struct iovec piece = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
+  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof(int));
+  *(int *)CMSG_DATA(head) = fd;
+  return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+int drover_receive_descriptor(int socket) {
+  char byte;
+  struct iovec piece = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
+  ssize_t count = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (count < 0) return -1;
+  errno = count == 0 ? 0 : EBADMSG;
+  struct cmsghdr *head = count == 0 ? NULL : CMSG_FIRSTHDR(&message);
+  if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
+      head->cmsg_len != CMSG_LEN(sizeof(int)))
+    return -1;
+  return *(int *)CMSG_DATA(head);
+}

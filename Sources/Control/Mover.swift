@@ -28,6 +28,10 @@ package struct MoverFailure: DroverError {
   package let logs: [UInt8]
   /// Fields of the status below the mover's own section that the attempt has changed all the same.
   package let statusFields: JSONObject
+  /// The other end is well but not ready, and asks to be tried again after so long; no failure.
+  package var retrySeconds: Double?
+  /// The generation of the destination by which this source is out of force.
+  package var fencedBy: Int64?
 
   package init(
     _ kind: FailureKind, _ message: String, hint: String? = nil, logs: [UInt8] = [],

@@ -25,6 +25,13 @@ struct ReplicationSummary {
     if let seconds = view.lagSeconds(now: now) {
       pairs.append(("Lag", "\(ageText(seconds: seconds)) behind the source"))
     }
+    for (title, field) in [
+      ("Waits For", "waitingFor"), ("Fenced", "fenced"), ("Promoted", "promoted"),
+    ] {
+      if let text = view.mover.flatMap({ object.text("status", $0, field) }) {
+        pairs.append((title, text))
+      }
+    }
     if let result = view.result { pairs.append(("Last Result", result)) }
     if view.failedRunCount > 0 { pairs.append(("Failed Runs", failures)) }
     if let image = object.text("status", "latestImage", "name") {

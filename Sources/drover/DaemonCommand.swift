@@ -52,7 +52,10 @@ struct DaemonCommand: ParsableCommand {
       handle.stop()
     }
     let path = try options.path()
-    let daemon = try ControlDaemon(path: path, movers: .standard(), options: settings) {
+    let gate = try ListeningGate { log.write("refused a peer: \($0)") }
+    let daemon = try ControlDaemon(
+      path: path, movers: .standard(gate: gate), options: settings, gate: gate
+    ) {
       log.write($0)
     }
     handle.enter(daemon)

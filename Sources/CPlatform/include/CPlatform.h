@@ -66,6 +66,11 @@ int drover_gettid(void);
 int64_t drover_thread_cpu_ns(void);
 int drover_terminal_columns(int fd);
 int drover_set_cloexec(int fd, int on);
+// Sends a descriptor with one byte over a socket of AF_UNIX, without waiting (SCM_RIGHTS).
+int drover_send_descriptor(int socket, int fd);
+// The next descriptor, closed on exec, without waiting; -1 with errno, with 0 at the end, with
+// EBADMSG when a message held none.
+int drover_receive_descriptor(int socket);
 char *const *drover_environ(void);
 
 #include "Spawn.h"

@@ -137,7 +137,18 @@ extension KindTables {
         Field("failedManualTag", .string, "The tag that started it."),
         Field("retryTime", .time, "When a replication without trigger goes on."),
       ]),
-    Field("rsyncTLS", .object, "Of the mover rsyncTLS: keySecret, address, port."),
+    Field(
+      "rsyncTLS", .object, .improved("VolSync has keySecret, address and port alone"),
+      "Of the mover rsyncTLS.",
+      [
+        Field("keySecret", .string, "The Secret that was made."),
+        Field("address", .string, "Where a destination listens."),
+        Field("port", .integer, "The port of it."),
+        Field("waitingFor", .string, "Why a destination does not receive a source just now."),
+        Field("generation", .integer, "Grows with each drover promote; 1 is not shown."),
+        Field("promoted", .string, "That a destination was promoted, and its volume handed out."),
+        Field("fenced", .string, "Why a source sends no more: its destination was promoted."),
+      ]),
     Field("restic", .object, "Of the mover restic: lastPruned, lastUnlocked."),
     Field(
       "rclone", .object, .improved("VolSync has none"),

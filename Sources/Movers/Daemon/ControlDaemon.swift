@@ -43,6 +43,7 @@ package final class ControlDaemon: @unchecked Sendable {
   private let clock: any Clock
   private let observer: Observer
   private let engine: ServiceEngine
+  private let gate: ListeningGate?
   private let lock = Lock()
   private let condition: Condition
   // Guarded by `lock`.
@@ -51,11 +52,12 @@ package final class ControlDaemon: @unchecked Sendable {
   // Of the thread of `run()` alone.
   private var servedSet = ServedSet()
 
-  /// Opens the directory and takes its lock.
+  /// Opens the directory and takes its lock. `gate` is that of the movers; it ends with ``run()``.
   package init(
     path: String, movers: MoverRegistry<MoverRequest>, options: Options = Options(),
-    clock: any Clock = SystemClock(), observer: @escaping Observer
+    gate: ListeningGate? = nil, clock: any Clock = SystemClock(), observer: @escaping Observer
   ) throws(StateError) {
+    self.gate = gate
     directory = try ControlDaemon.open(path, clock)
     self.movers = movers
     self.options = options
@@ -65,7 +67,8 @@ package final class ControlDaemon: @unchecked Sendable {
     engine = ServiceEngine(
       movers: movers, stateDirectory: try directory.makeWorkDirectory(),
       store: DirectoryStore(directory) { observer(.trouble($0.description)) }, clock: clock,
-      retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax
+      retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax,
+      gate: gate
     ) { observer(.run($0, $1)) }
   }
 
@@ -121,6 +124,7 @@ package final class ControlDaemon: @unchecked Sendable {
     }
     engine.cancel()
     engine.waitUntilEnded()
+    gate?.stop()
   }
 
   /// Looks at the whole directory again; from any thread.
@@ -174,7 +178,7 @@ package final class ControlDaemon: @unchecked Sendable {
         directory.wasRemoved(key)
       }
       for problem in look.newProblems { observer(.problem(problem)) }
-      engine.serve(look.served)
+      engine.serve(look.served.map(withRelation))
       observer(.serving(count: look.served.count))
       return look.isUnsettled
     } catch {
@@ -182,6 +186,17 @@ package final class ControlDaemon: @unchecked Sendable {
       observer(.trouble(error.description))
       return false
     }
+  }
+
+  /// What the generations say of it; one whose file is damaged does not run, and says so.
+  private func withRelation(_ served: ServedEnd) -> ServedEnd {
+    guard served.end?.job.rsyncTLS != nil else { return served }
+    var served = served
+    // A file that cannot be read stands against a run of it.
+    served.relationFile = try? directory.relationFile(of: served.key)
+    // The same.
+    served.isPromoted = (try? served.relationFile?.read().isPromoted) ?? false
+    return served
   }
 
   private func planned(

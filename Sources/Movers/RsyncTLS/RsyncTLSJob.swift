@@ -1,5 +1,6 @@
 package import Platform
 package import Replication
+import StateStore
 
 /// One end of one replication over TLS-PSK, as a mover's child gets it.
 package struct RsyncTLSJob: Sendable, Equatable {
@@ -21,6 +22,14 @@ package struct RsyncTLSJob: Sendable, Equatable {
   package var identity: String?
   /// A receiver ends after the first run that came to its end; failed ones do not count.
   package var isOnce = true
+  /// A receiver gets its connections over standard input instead of listening.
+  package var isHanded = false
+  /// Of the relationship, as this end knows it.
+  package var generation = RelationRecord.firstGeneration
+  /// Where a receiver keeps it; nil for nowhere.
+  package var relationPath: String?
+  /// The object, for messages of a receiver.
+  package var name: String?
   /// Of a receiver: for a stock source; others say so themselves.
   package var allowEmptySource = false
   /// Patterns that do not travel.
@@ -47,12 +56,16 @@ package struct RsyncTLSJob: Sendable, Equatable {
     var options = SendOptions(root: root)
     options.oneFileSystem = isOneFileSystem
     options.allowEmptySource = allowEmptySource
+    options.generation = UInt64(max(1, generation))
     return options
   }
 
   package var receiveOptions: ReceiveOptions {
     var options = ReceiveOptions(root: root)
     options.allowEmptyStockSource = allowEmptySource
+    options.fence = relationPath.map {
+      RelationFence(RelationFile($0), name: name ?? "the destination")
+    }
     return options
   }
 }
@@ -62,10 +75,13 @@ extension RsyncTLSJob {
     var object: JSONObject = [
       "direction": .string(direction.rawValue), "root": .string(root), "host": .string(host),
       "port": .integer(Int64(port)), "key": .string(hex(key)), "once": .bool(isOnce),
+      "handed": .bool(isHanded), "generation": .integer(generation),
       "allowEmptySource": .bool(allowEmptySource),
       "excludes": .array(excludes.map(JSONValue.string)),
       "oneFileSystem": .bool(isOneFileSystem),
     ]
+    if let relationPath { object["relation"] = .string(relationPath) }
+    if let name { object["name"] = .string(name) }
     if let identity { object["identity"] = .string(identity) }
     return object
   }
@@ -85,6 +101,10 @@ extension RsyncTLSJob {
       key: key)
     identity = object["identity"]?.stringValue
     isOnce = try object.bool("once")
+    generation = object["generation"]?.integerValue ?? RelationRecord.firstGeneration
+    relationPath = object["relation"]?.stringValue
+    name = object["name"]?.stringValue
+    isHanded = object["handed"]?.boolValue ?? false
     allowEmptySource = try object.bool("allowEmptySource")
     excludes = (object["excludes"]?.arrayValue ?? []).compactMap(\.stringValue)
     isOneFileSystem = try object.bool("oneFileSystem")

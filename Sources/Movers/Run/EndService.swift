@@ -18,6 +18,8 @@ final class EndService {
   private static let peerSecondsMax = 60.0
   /// How long a mover of an earlier process, which the kernel ends, is waited for.
   private static let lockSecondsMax = 30.0
+  /// How long a run waits for a destination that is not ready, before it counts as failed.
+  static let notReadySecondsMax = 3600.0
   /// Times of a schedule that are counted as missed at once; more are "at least" as many.
   static let missedCountMax = 10_000
 
@@ -39,6 +41,11 @@ final class EndService {
   /// The mover of the last attempt, until it is cleaned up.
   private var mover: (any Mover)?
   private var attemptCount = 0
+  /// Since when a destination has not been ready; nil when it is.
+  private var notReadySince: MonotonicTime?
+  private var standing = Standing.free
+  /// The generation in which the volume was handed out.
+  private var handedOut: Int64?
   private var announced: WallTime?
   /// What the run under way has done so far.
   private var ledger: RunLedger?
@@ -62,6 +69,7 @@ final class EndService {
     problem = served.problem
     status = ReplicationStatus(document: served.status, section: nil)
     requests = RunRequests(served)
+    stand(problem: served.problem)
   }
 
   /// Returns when all shall end, or this end.
@@ -71,6 +79,13 @@ final class EndService {
     // What ended while all should end is recorded, and nothing starts any more.
     while !board.isEnding(key) || !report.leavesIdle {
       takeUp()
+      if report.leavesIdle, let promoted = standing.promoted {
+        guard handOut(promoted) else { break }
+        if SyncState(status) == .synchronizing {
+          abandonRun()
+          report = .nothing
+        }
+      }
       if let problem, report.leavesIdle { report = .error(problem) }
       guard let actions = take(report) else { return }
       if case .error = report {
@@ -94,7 +109,7 @@ final class EndService {
   private func takeUp() {
     guard let order = board.order(of: key, after: revision) else { return }
     revision = order.revision
-    problem = order.served.problem
+    defer { stand(problem: order.served.problem) }
     requests.ask(order.served.requestedRun, status)
     guard var new = order.served.end else { return }
     // What runs have left counts, not what was read from the disk some time ago.
@@ -102,6 +117,71 @@ final class EndService {
     end = new
     machine = new.machine
     announced = nil
+  }
+
+  // MARK: Generations
+
+  /// Looks at what the generations say of this end: a fenced source and a promoted destination do
+  /// not run.
+  private func stand(problem: String?) {
+    guard end.job.rsyncTLS != nil else {
+      self.problem = problem
+      return
+    }
+    standing = store.standing(of: key)
+    self.problem = problem ?? standing.problem
+    end.statusFields[RunEnd.fencedField] = standing.problem.map(JSONValue.string)
+    let isFirst = standing.generation == RelationRecord.firstGeneration
+    end.statusFields[RunEnd.generationField] = isFirst ? nil : .integer(standing.generation)
+    if standing.promoted == nil {
+      end.statusFields[RunEnd.promotedField] = nil
+      handedOut = nil
+    } else {
+      end.spec.isPaused = true
+      machine = end.machine
+    }
+  }
+
+  /// Hands the volume of a promoted destination out, once; false when all shall end before.
+  private func handOut(_ promoted: (generation: Int64, time: WallTime)) -> Bool {
+    guard handedOut != promoted.generation, let job = end.job.rsyncTLS else { return true }
+    guard waitForLock() else { return false }
+    do {
+      let text = try HandOut.perform(job.root, promoted.generation, since: promoted.time)
+      handedOut = promoted.generation
+      end.statusFields[RunEnd.promotedField] = .string(text)
+      store.add(EventRecord(.normal, "Promoted", text, at: clock.wallTime()), of: key)
+    } catch {
+      problem = "promoted, but the volume cannot be handed out: \(error)"
+      observer(key, .failed(failure(of: error)))
+    }
+    return true
+  }
+
+  /// A run of a promoted destination is no run any more.
+  private func abandonRun() {
+    status.lastSyncStartTime = nil
+    ledger?.log("ended: promoted")
+    ledger?.flush()
+    ledger = nil
+    lastFailure = nil
+    requests.abandon()
+  }
+
+  /// The destination has a later generation: nothing is tried until a person has decided.
+  private func afterFenced(_ failure: MoverFailure, by generation: Int64) -> MoverReport {
+    do {
+      try store.setFenced(by: generation, failure.message, of: key)
+    } catch {
+      // The next run is told again.
+      observer(key, .failed(self.failure(of: error)))
+    }
+    stand(problem: nil)
+    lastFailure = failure
+    ledger?.log("failed: \(failure.message)")
+    store.add(EventRecord(.warning, "Fenced", failure.message, at: clock.wallTime()), of: key)
+    observer(key, .failed(failure))
+    return over(.gaveUp(logs: failure.logs))
   }
 
   // MARK: One step
@@ -270,6 +350,7 @@ final class EndService {
     case .completed(let completion):
       end.set(completion.statusFields)
       lastFailure = completion.shortfall.map { MoverFailure(.partial, $0) }
+      noteReady()
       observer(key, .completed(shortfall: completion.shortfall))
       return over(.completed(logs: completion.logs, image: end.image))
     case .failed(let failure):
@@ -282,8 +363,42 @@ final class EndService {
       }
       // One that listened for nobody was told to listen anew.
       if job.listens, failure.kind == .cancelled { return .nothing }
+      if let seconds = failure.retrySeconds, mayWait() {
+        return afterNotReady(failure, seconds: seconds)
+      }
+      noteReady()
+      if let generation = failure.fencedBy { return afterFenced(failure, by: generation) }
       return afterFailure(failure, hasListened: hasListened)
     }
+  }
+
+  // MARK: A destination that is not ready
+
+  private func mayWait() -> Bool {
+    let since = notReadySince ?? .now()
+    notReadySince = since
+    return MonotonicTime.now().seconds(since: since) < EndService.notReadySecondsMax
+  }
+
+  private func noteReady() {
+    notReadySince = nil
+    end.statusFields[RunEnd.waitingForField] = nil
+  }
+
+  /// Waits, which is no failure; the status says for what.
+  private func afterNotReady(_ failure: MoverFailure, seconds: Double) -> MoverReport? {
+    end.statusFields[RunEnd.waitingForField] = .string(failure.message)
+    keepFields()
+    store.add(
+      EventRecord(.normal, "DestinationNotReady", failure.message, at: clock.wallTime()), of: key)
+    ledger?.log(failure.message)
+    let goesOn =
+      ledger?.measure("waiting") { board.pause(seconds: seconds, for: key, after: revision) }
+      ?? false
+    if goesOn { return .nothing }
+    board.noteCutShort()
+    keepFields()
+    return nil
   }
 
   /// Stores what an attempt that was cut short has changed of the status all the same.
@@ -295,16 +410,19 @@ final class EndService {
   }
 
   private func attempt(
-    _ job: RunJob, _ ledger: RunLedger
+    _ plain: RunJob, _ ledger: RunLedger
   ) -> (outcome: MoverOutcome, hasListened: Bool) {
     guard waitForLock() else { return (.failed(.cancelled), false) }
     ledger.beginAttempt()
     store.add(
       EventRecord(
         .normal, "TransferStarted",
-        job.listens ? "waiting for the source as data mover" : "starting data mover",
+        plain.listens ? "waiting for the source as data mover" : "starting data mover",
         at: clock.wallTime()), of: key)
     do {
+      standing = store.standing(of: key)
+      let job = plain.of(
+        standing.generation, store.relationFile(of: key), name: "\(key)")
       let mover = try makeMover(end, job) { [board, observer, key, store, clock] event in
         switch event {
         case .listening(let address):
@@ -314,13 +432,13 @@ final class EndService {
               .normal, "ServiceAddressAssigned", "listening on \(address)", at: clock.wallTime()),
             of: key)
         case .progress, .item, .warning: board.notePeer(of: key)
-        case .note, .summary, .failure: break
+        case .note, .notReady, .fenced, .summary, .failure: break
         }
         ledger.note(event)
         observer(key, .event(event))
       }
       self.mover = mover
-      board.enter(key, mover, job)
+      board.enter(key, mover, plain)
       let outcome = mover.synchronize()
       return (outcome, board.leave(key))
     } catch {

@@ -1,5 +1,6 @@
 import Manifests
 package import Platform
+import StateStore
 
 /// The work of one end, by the section of its spec.
 package enum RunJob: Sendable {
@@ -48,6 +49,15 @@ package enum RunJob: Sendable {
     case .restic(let job): ["restic:\(job.repository.address)"]
     case .rclone(let job): job.remotes.map { "rclone:\($0.address)" }
     }
+  }
+
+  /// The same job with what is known of the generation of its end.
+  func of(_ generation: Int64, _ file: RelationFile?, name: String) -> RunJob {
+    guard case .rsyncTLS(var job) = self else { return self }
+    job.generation = generation
+    job.relationPath = file?.path
+    job.name = name
+    return .rsyncTLS(job)
   }
 
   /// The same job with the peer to connect to; of no meaning to one that connects to none.

@@ -61,6 +61,13 @@ package struct RunEnd: Sendable {
 
   package var key: ObjectKey { object.key }
 
+  /// Below the mover's section of a source's status: what a run waits for.
+  static let waitingForField = "waitingFor"
+  /// Below it too: that the end is fenced or promoted, and its generation.
+  static let fencedField = "fenced"
+  static let promotedField = "promoted"
+  static let generationField = "generation"
+
   /// The trigger machine of this end.
   var machine: StateMachine {
     let (schedule, zone) = (spec.trigger.schedule, zone)

@@ -140,6 +140,7 @@ package final class RunSession: Sendable {
     _ end: inout RunEnd, _ mover: any Mover, _ machine: StateMachine, _ step: inout SyncStep
   ) -> RunBoard.Result {
     var attemptCount = 0
+    let began = clock.monotonicTime()
     while true {
       attemptCount += 1
       let failure: MoverFailure
@@ -155,6 +156,16 @@ package final class RunSession: Sendable {
       end.set(failure.statusFields)
       step = machine.step(step.status, .failed(logs: failure.logs), at: clock.wallTime())
       if board.isCancelledByPeer(end.key) { return .cancelledByPeer }
+      let passed = clock.monotonicTime().seconds(since: began)
+      if let delay = failure.retrySeconds, passed < EndService.notReadySecondsMax {
+        // Not a failure: the other side is well.
+        attemptCount -= 1
+        observer(end.key, .retrying(failure, attempt: attemptCount, delaySeconds: delay))
+        guard board.sleep(seconds: delay, for: end.key, clock: clock) else {
+          return board.isCancelledByPeer(end.key) ? .cancelledByPeer : .failed(.cancelled)
+        }
+        continue
+      }
       guard let delay = retry.delaySeconds(after: attemptCount, kind: failure.kind) else {
         observer(end.key, .failed(failure))
         return .failed(failure)

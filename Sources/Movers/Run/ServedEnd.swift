@@ -1,5 +1,6 @@
 package import Manifests
 package import Platform
+package import StateStore
 
 /// A replication as a service takes it up: what to run or what stands against it, and what is
 /// stored of it.
@@ -17,6 +18,10 @@ package struct ServedEnd: Sendable {
   package var requestedRun: String?
   /// The request that the run under way serves, as it was stored.
   package var startedRequest: String?
+  /// Whether it is a destination that was promoted.
+  package var isPromoted = false
+  /// Where its generation is kept.
+  package var relationFile: RelationFile?
 
   package init(object: LoadedObject, uid: String, status: JSONObject, end: RunEnd?) {
     self.object = object

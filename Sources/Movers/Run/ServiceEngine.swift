@@ -19,6 +19,7 @@ package final class ServiceEngine: @unchecked Sendable {
   private let retry: RetryPolicy
   private let store: any ServiceStore
   private let observer: RunSession.Observer
+  private let gate: ListeningGate?
   let board: ServiceBoard
   private let lock = Lock()
   private let condition: Condition
@@ -29,12 +30,12 @@ package final class ServiceEngine: @unchecked Sendable {
 
   /// `observer` is called from several threads. `stateDirectory` is where the locks of movers
   /// stand. `lookSecondsMax` is how long a wait lasts at most before the wall clock is looked at
-  /// again.
+  /// again. `gate` is that of the movers, if they have one.
   package init(
     movers: MoverRegistry<MoverRequest>, stateDirectory: String?, store: any ServiceStore,
     clock: any Clock = SystemClock(), retry: RetryPolicy = .mover,
     slotCount: Int = slotCountStandard, lookSecondsMax: Double = lookSecondsStandard,
-    observer: @escaping RunSession.Observer
+    gate: ListeningGate? = nil, observer: @escaping RunSession.Observer
   ) {
     self.movers = movers
     self.stateDirectory = stateDirectory
@@ -42,6 +43,7 @@ package final class ServiceEngine: @unchecked Sendable {
     self.retry = retry
     self.store = store
     self.observer = observer
+    self.gate = gate
     condition = Condition(lock)
     board = ServiceBoard(slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
   }
@@ -49,6 +51,8 @@ package final class ServiceEngine: @unchecked Sendable {
   /// Serves these from now on, and nothing else: what is new starts, what has changed goes on with
   /// its next step, and what is gone ends with its run.
   package func serve(_ ends: [ServedEnd]) {
+    board.setListeningAddress { [gate] in gate?.address(of: $0) }
+    gate?.serve(ends.compactMap(\.gateEntry)) { [board] in board.absence(of: $0, $1) }
     lock.withLock {
       wanted = Dictionary(ends.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
       reconcile()
@@ -127,6 +131,18 @@ package final class ServiceEngine: @unchecked Sendable {
       let kind = (error as? any DroverError)?.kind ?? .internalFault
       observer(served.key, .failed(MoverFailure(kind, "\(error)")))
     }
+  }
+}
+
+extension ServedEnd {
+  /// Of a destination over the tunnel: who is to be let in there.
+  fileprivate var gateEntry: ListeningGate.Entry? {
+    guard let job = end?.job.rsyncTLS, job.direction == .receive, !job.key.isEmpty else {
+      return nil
+    }
+    return ListeningGate.Entry(
+      key: key, address: HostPort(host: job.host, port: job.port), keyFile: job.key,
+      fence: relationFile.map { RelationFence($0, name: "\(key)") })
   }
 }
 

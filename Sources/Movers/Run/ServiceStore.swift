@@ -20,9 +20,24 @@ package protocol ServiceStore: Sendable {
   /// The time of the schedule up to which missed runs have been told; nil when none were.
   func lastMissedTime(of key: ObjectKey) -> WallTime?
 
+  /// What the generations say of an end.
+  func standing(of key: ObjectKey) -> Standing
+
+  /// Where the generation of an end is kept; nil when it is not.
+  func relationFile(of key: ObjectKey) -> RelationFile?
+
+  /// Keeps that a destination of this generation has refused a source.
+  func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws
+
   func add(_ run: RunRecord, of key: ObjectKey)
   func add(_ event: EventRecord, of key: ObjectKey)
   func append(log: [UInt8], of key: ObjectKey)
+}
+
+extension ServiceStore {
+  package func standing(of key: ObjectKey) -> Standing { .free }
+  package func relationFile(of key: ObjectKey) -> RelationFile? { nil }
+  package func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {}
 }
 
 /// Keeps nothing: for a service whose objects are files of the user.
@@ -57,6 +72,26 @@ package struct DirectoryStore: ServiceStore {
         own.startedRequest = nil
         if own.requestedRun == tag { own.requestedRun = nil }
       }
+    }
+  }
+
+  package func standing(of key: ObjectKey) -> Standing {
+    do throws(StateError) {
+      return Standing(try directory.relationFile(of: key).read())
+    } catch {
+      return Standing(error)
+    }
+  }
+
+  package func relationFile(of key: ObjectKey) -> RelationFile? {
+    // One whose name cannot be stored is not served.
+    try? directory.relationFile(of: key)
+  }
+
+  package func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {
+    try directory.updateRelation(of: key) { record in
+      record.fencedBy = generation
+      record.fencedText = text
     }
   }
 

@@ -31,6 +31,8 @@ package struct SendOptions: Sendable {
   package var itemizeChanges = false
   /// Let an empty source empty a filled destination.
   package var allowEmptySource = false
+  /// Of the relationship; see ``GenerationFence``.
+  package var generation: UInt64 = 1
   package var patience = Patience()
 
   package init(root: String) { self.root = root }
@@ -46,6 +48,8 @@ package struct ReceiveOptions: Sendable {
   /// Let an empty source of a stock peer empty a filled destination; our own senders say so
   /// themselves.
   package var allowEmptyStockSource = false
+  /// Which sources are let in; nil for all.
+  package var fence: (any GenerationFence)?
   package var patience = Patience()
 
   package init(root: String) { self.root = root }

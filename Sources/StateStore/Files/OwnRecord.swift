@@ -74,7 +74,7 @@ extension JSONObject {
   }
 
   /// The object as a user writes it: without status and without what a server adds.
-  var asWritten: JSONObject {
+  package var asWritten: JSONObject {
     var result = self
     result["status"] = nil
     guard var metadata = result["metadata"]?.objectValue else { return result }

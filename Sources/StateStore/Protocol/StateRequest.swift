@@ -23,6 +23,13 @@ package enum StateRequest: Sendable, Equatable {
   case pause(ObjectKey, isPaused: Bool)
   /// Asks for a run now.
   case trigger(ObjectKey, tag: String)
+  /// Ends receiving and begins the next generation; `isForced` also when the volume holds files of
+  /// two moments.
+  case promote(ObjectKey, isForced: Bool)
+  /// What is known of the generations of a replication.
+  case relation(ObjectKey)
+  /// Several changes as a whole.
+  case exchange([ExchangeStep])
   case events(ObjectKey)
   case runs(ObjectKey, countMax: Int)
   case log(ObjectKey, sizeBytesMax: Int)
@@ -67,6 +74,13 @@ extension StateRequest {
     case .trigger(let key, let tag):
       set("trigger", key)
       object["tag"] = .string(tag)
+    case .promote(let key, let isForced):
+      set("promote", key)
+      object["force"] = .bool(isForced)
+    case .relation(let key): set("relation", key)
+    case .exchange(let steps):
+      set("exchange")
+      object["steps"] = .array(steps.map { .object($0.document) })
     case .events(let key): set("events", key)
     case .runs(let key, let countMax):
       set("runs", key)
@@ -101,6 +115,9 @@ extension StateRequest {
     case "delete": return .delete(try keys(in: object))
     case "pause": return .pause(try object.key(), isPaused: try object.bool("paused"))
     case "trigger": return .trigger(try object.key(), tag: try object.string("tag"))
+    case "promote": return .promote(try object.key(), isForced: try object.bool("force"))
+    case "relation": return .relation(try object.key())
+    case "exchange": return .exchange(try steps(in: object))
     case "events": return .events(try object.key())
     case "runs":
       return .runs(try object.key(), countMax: Int(clamping: try object.integer("count")))
@@ -122,6 +139,17 @@ extension StateRequest {
         ManifestFile(name: try file.string("name"), text: Array(try file.string("text").utf8)))
     }
     return files
+  }
+
+  private static func steps(in object: JSONObject) throws(JSONError) -> [ExchangeStep] {
+    let values = object["steps"]?.arrayValue ?? []
+    guard values.count <= StateLimits.requestKeyCountMax else { throw JSONError("too many steps") }
+    var steps: [ExchangeStep] = []
+    for value in values {
+      guard let step = value.objectValue else { throw JSONError("a step must be an object") }
+      steps.append(try ExchangeStep(step))
+    }
+    return steps
   }
 
   private static func keys(in object: JSONObject) throws(JSONError) -> [ObjectKey] {
