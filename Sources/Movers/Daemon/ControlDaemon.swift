@@ -1,5 +1,6 @@
 package import Control
 package import Manifests
+package import Observation
 package import Platform
 package import StateStore
 
@@ -31,6 +32,8 @@ package final class ControlDaemon: @unchecked Sendable {
     package var lookSecondsMax = ServiceEngine.lookSecondsStandard
     package var cacheDirectory: String?
     package var retry = RetryPolicy.mover
+    /// Hears of what is served and how it goes.
+    package var metrics: MetricsRegister?
 
     package init() {}
   }
@@ -62,9 +65,10 @@ package final class ControlDaemon: @unchecked Sendable {
     self.clock = clock
     self.observer = observer
     condition = Condition(lock)
+    let files = DirectoryStore(directory) { observer(.trouble($0.description)) }
     engine = ServiceEngine(
       movers: movers, stateDirectory: try directory.makeWorkDirectory(),
-      store: DirectoryStore(directory) { observer(.trouble($0.description)) }, clock: clock,
+      store: options.metrics.map { ObservedStore(files, $0) } ?? files, clock: clock,
       retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax
     ) { observer(.run($0, $1)) }
   }
@@ -174,6 +178,7 @@ package final class ControlDaemon: @unchecked Sendable {
         directory.wasRemoved(key)
       }
       for problem in look.newProblems { observer(.problem(problem)) }
+      tellMetrics(look.served)
       engine.serve(look.served)
       observer(.serving(count: look.served.count))
       return look.isUnsettled
@@ -181,6 +186,13 @@ package final class ControlDaemon: @unchecked Sendable {
       // What is served goes on.
       observer(.trouble(error.description))
       return false
+    }
+  }
+
+  private func tellMetrics(_ served: [ServedEnd]) {
+    options.metrics?.serve(served.compactMap(\.relationship)) { [directory] key in
+      // Counters of a history that cannot be read begin at 0.
+      (try? directory.runs(of: key)) ?? []
     }
   }
 
