@@ -17,7 +17,9 @@ package final class MetricsServer: @unchecked Sendable {
   /// After accepting has failed, for want of descriptors.
   private static let pauseSeconds = 1.0
 
-  private let listener: Listener
+  package let address: SocketAddress
+  /// Nil when all is over.
+  private var listener: Listener?
   private let wakeup: Wakeup
   private let text: @Sendable () -> [UInt8]
   private var thread: Thread<Void>?
@@ -32,21 +34,23 @@ package final class MetricsServer: @unchecked Sendable {
     on endpoint: Endpoint, text: @escaping @Sendable () -> [UInt8]
   ) throws(TransportError) {
     do { wakeup = try Wakeup() } catch { throw .system(error) }
-    listener = try Listener(on: endpoint, wakeup: wakeup)
+    let listener = try Listener(on: endpoint, wakeup: wakeup)
+    address = listener.boundAddress
+    self.listener = listener
     self.text = text
-    thread = Thread("metrics") { [self] in serve() }
+    thread = Thread("metrics") { [self] in serve(listener) }
   }
-
-  package var address: SocketAddress { listener.boundAddress }
 
   /// Ends all connections; once.
   package func stop() {
     wakeup.signal()
     // Its body does not throw.
     try? thread?.join()
+    listener = nil
+    clients = []
   }
 
-  private func serve() {
+  private func serve(_ listener: Listener) {
     while true {
       let now = MonotonicTime.now()
       clients.removeAll { $0.deadline <= now }
@@ -65,7 +69,7 @@ package final class MetricsServer: @unchecked Sendable {
         client.advance { [self] in answer(to: $0) }
       }
       clients.removeAll(where: \.isOver)
-      if entries[1].revents != 0 { accept() }
+      if entries[1].revents != 0 { accept(from: listener) }
     }
   }
 
@@ -76,7 +80,7 @@ package final class MetricsServer: @unchecked Sendable {
     return Int32(clamping: (max(0, first.nanoseconds - now.nanoseconds) + 999_999) / 1_000_000)
   }
 
-  private func accept() {
+  private func accept(from listener: Listener) {
     let now = MonotonicTime.now()
     do throws(TransportError) {
       let connection = try listener.accept(wakeup: wakeup, until: now)
