@@ -139,8 +139,8 @@ package struct StateClient: Sendable {
     }
   }
 
-  /// Nobody tells of changes, so they are looked for, until a daemon has started: then its socket is
-  /// returned, and nil when the watch is over.
+  /// Nobody tells of changes, so they are looked for, until a daemon has started: then its socket
+  /// is returned, and nil when the watch is over.
   private func watchFiles(
     _ state: inout WatchState, _ deadline: MonotonicTime?, _ body: (ObjectNotice?) -> Bool
   ) throws(StateError) -> SharedDescriptor? {
