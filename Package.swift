@@ -113,14 +113,15 @@ let package = Package(
     swift("StateStore", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
     swift("Presentation", ["Manifests", "Platform"]),
+    swift("Observation", ["Control", "StateStore", "Manifests", "Transport", "Platform"]),
 
     // 5: movers
     swift(
       "Movers",
       [
-        "Control", "Triggers", "Manifests", "Volumes", "StateStore", "Supervision", "Replication",
-        "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform",
-        "Pipelines",
+        "Control", "Triggers", "Manifests", "Volumes", "StateStore", "Supervision", "Observation",
+        "Replication", "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "Transport",
+        "Platform", "Pipelines",
       ]),
 
     // 6: process
@@ -128,7 +129,7 @@ let package = Package(
       name: "drover",
       dependencies: [
         "Movers", "Control", "Manifests", "Volumes", "StateStore", "Supervision", "Presentation",
-        "Replication",
+        "Observation", "Replication",
         "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "HTTPClient",
         "TreeComparison", "DeltaCoding",
         "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
@@ -178,6 +179,7 @@ let package = Package(
     tests(of: "Control", ["Triggers", "Manifests", "Platform"]),
     tests(of: "StateStore", ["Manifests", "Platform"]),
     tests(of: "Presentation", ["Manifests", "Platform"]),
+    tests(of: "Observation", ["Control", "StateStore", "Manifests", "Transport", "Platform"]),
     tests(
       of: "Movers",
       [

@@ -1,5 +1,6 @@
 package import Control
 package import Manifests
+package import Observation
 package import Platform
 package import StateStore
 
@@ -31,6 +32,8 @@ package final class ControlDaemon: @unchecked Sendable {
     package var lookSecondsMax = ServiceEngine.lookSecondsStandard
     package var cacheDirectory: String?
     package var retry = RetryPolicy.mover
+    /// Hears of what is served and how it goes.
+    package var metrics: MetricsRegister?
 
     package init() {}
   }
@@ -64,9 +67,10 @@ package final class ControlDaemon: @unchecked Sendable {
     self.clock = clock
     self.observer = observer
     condition = Condition(lock)
+    let files = DirectoryStore(directory) { observer(.trouble($0.description)) }
     engine = ServiceEngine(
       movers: movers, stateDirectory: try directory.makeWorkDirectory(),
-      store: DirectoryStore(directory) { observer(.trouble($0.description)) }, clock: clock,
+      store: options.metrics.map { ObservedStore(files, $0) } ?? files, clock: clock,
       retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax,
       gate: gate
     ) { observer(.run($0, $1)) }
@@ -178,6 +182,7 @@ package final class ControlDaemon: @unchecked Sendable {
         directory.wasRemoved(key)
       }
       for problem in look.newProblems { observer(.problem(problem)) }
+      tellMetrics(look.served)
       engine.serve(look.served.map(withRelation))
       observer(.serving(count: look.served.count))
       return look.isUnsettled
@@ -197,6 +202,12 @@ package final class ControlDaemon: @unchecked Sendable {
     // The same.
     served.isPromoted = (try? served.relationFile?.read().isPromoted) ?? false
     return served
+
+  private func tellMetrics(_ served: [ServedEnd]) {
+    options.metrics?.serve(served.compactMap(\.relationship)) { [directory] key in
+      // Counters of a history that cannot be read begin at 0.
+      (try? directory.runs(of: key)) ?? []
+    }
   }
 
   private func planned(

@@ -206,7 +206,9 @@ final class EndService {
       }
       if isNow == .synchronizing, was != .synchronizing { begin(from: was, step.status, mark) }
       status = step.status
-      if was == .synchronizing, isNow != .synchronizing { finish(report) }
+      if was == .synchronizing, isNow != .synchronizing {
+        finish(report, isLate: step.actions.contains(.countMissedInterval))
+      }
       requests.follow(mark)
       return step.actions
     }
@@ -232,13 +234,15 @@ final class EndService {
   }
 
   /// Keeps the record of a run that is over.
-  private func finish(_ report: MoverReport) {
+  private func finish(_ report: MoverReport, isLate: Bool) {
     guard let ledger else { return }
     let failure = lastFailure
     switch report {
     case .completed(_, let image):
       let outcome: RunRecord.Outcome = failure == nil ? .successful : .incomplete
-      store.add(ledger.record(outcome, message: failure?.message, image: image), of: key)
+      var record = ledger.record(outcome, message: failure?.message, image: image)
+      record.isLate = isLate
+      store.add(record, of: key)
     default: store.add(ledger.record(.failed, message: failure?.message), of: key)
     }
     ledger.log(failure.map { "ended: \($0.message)" } ?? "ended: done")

@@ -13,6 +13,9 @@ package final class Listener: Sendable {
 
   package var boundPort: UInt16 { boundAddress.port }
 
+  /// Readable when somebody connects: for a `poll` over several descriptors.
+  package var descriptor: Int32 { socket.raw }
+
   /// Listens on `endpoint`: with an empty host on all IPv6 and IPv4 addresses (IPv4 alone where the
   /// machine has no IPv6), else on the first address of the host that can be bound. Port 0 picks a
   /// free one. `wakeup` ends ``accept(wakeup:until:)`` as `.cancelled`.
