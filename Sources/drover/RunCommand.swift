@@ -4,6 +4,7 @@ import Glibc
 import Manifests
 import Movers
 import Platform
+import StateStore
 import Supervision
 
 extension UnknownFields: ExpressibleByArgument {}
@@ -79,7 +80,9 @@ struct RunCommand: ParsableCommand {
       let set = try ManifestLoader(unknownFields: unknownFields).load(files)
       for notice in set.warnings { log.write("warning: \(notice)") }
       let planner = RunPlanner(
-        set, served: movers.sections, cacheDirectory: RepoCache.standardPath)
+        set, served: movers.sections, cacheDirectory: RepoCache.standardPath,
+        // Where the daemon makes its own.
+        volumeRoot: StatePath.standard(option: nil).map(ControlDaemon.volumeRoot))
       let plan = try planner.plan()
       let directory = try RunDirectory()
       defer { directory.remove() }

@@ -28,7 +28,8 @@ extension KindTables {
     .destinations: AnnotationText(
       kinds: source, text: "with rclone: further remotes, SECTION:BUCKET/PATH, one a line"),
     .imageRetain: AnnotationText(
-      kinds: destination, text: "how many replica images are kept", treatment: .notServed()),
+      kinds: destination,
+      text: "with copyMethod Snapshot: how many replica images are kept; 1"),
     .hookBefore: AnnotationText(
       kinds: both, text: "a command before the copy", treatment: .notServed()),
     .hookAfter: AnnotationText(

@@ -17,13 +17,17 @@ package enum Annotation: String, CaseIterable, Sendable {
   case guardLevel = "guard"
 
   package static let prefix = "drover.internal/"
+  /// More images of a volume than anybody looks through.
+  private static let imageCountMax = 10_000
 
   package var name: String { Annotation.prefix + rawValue }
 
   /// Annotations that a run acts on; the others are known names whose time comes later.
   private var isServed: Bool {
     switch self {
-    case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone: true
+    case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone,
+      .imageRetain:
+      true
     default: false
     }
   }
@@ -56,6 +60,9 @@ package enum Annotation: String, CaseIterable, Sendable {
     case .jitter: Annotation.jitterProblem(in: value)
     case .timeZone: Annotation.timeZoneProblem(in: value)
     case .destinations: Annotation.destinationsProblem(in: value)
+    case .imageRetain:
+      Int(value).map { (1...Annotation.imageCountMax).contains($0) } ?? false
+        ? nil : "\"\(value)\" is no number from 1 to \(Annotation.imageCountMax)"
     default: nil
     }
   }

@@ -76,6 +76,8 @@ package final class ControlDaemon: @unchecked Sendable {
     ) { observer(.run($0, $1)) }
   }
 
+  private var volumeRoot: String { ControlDaemon.volumeRoot(of: directory.path) }
+
   private static func open(_ path: String, _ clock: any Clock) throws(StateError) -> StateDirectory
   {
     let deadline = MonotonicTime.now().advanced(bySeconds: lockSecondsMax)
@@ -91,19 +93,24 @@ package final class ControlDaemon: @unchecked Sendable {
 
   /// What stands against objects besides what their kinds say, for those who store them.
   package static func check(
-    served: [String], cacheDirectory: String? = nil
+    served: [String], cacheDirectory: String? = nil, volumeRoot: String? = nil
   ) -> StateService.Check {
     { set in
-      RunPlanner(set, served: served, cacheDirectory: cacheDirectory, keys: .always)
-        .specProblems()
+      RunPlanner(
+        set, served: served, cacheDirectory: cacheDirectory, volumeRoot: volumeRoot, keys: .always
+      ).specProblems()
     }
   }
+
+  /// Where volumes are made in a state directory.
+  package static func volumeRoot(of statePath: String) -> String { "\(statePath)/_volumes" }
 
   /// Serves until ``stop()``. `onReady` is called when the socket answers and all is taken up.
   /// Once.
   package func run(onReady: () -> Void = {}) throws(StateError) {
+    engine.removeLeftovers()
     let check = ControlDaemon.check(
-      served: movers.sections, cacheDirectory: options.cacheDirectory)
+      served: movers.sections, cacheDirectory: options.cacheDirectory, volumeRoot: volumeRoot)
     let server = try StateServer(StateService(directory, check: check))
     defer { server.stop() }
     let watch = try TreeWatch(directory) { [weak self] in self?.reload() }
@@ -215,8 +222,8 @@ package final class ControlDaemon: @unchecked Sendable {
   ) -> (set: ManifestSet, plan: (plan: RunPlan, problems: [ObjectKey: [Problem]])) {
     let set = ServedSet.objects(of: contents)
     let planner = RunPlanner(
-      set, served: movers.sections, cacheDirectory: options.cacheDirectory, keys: .always,
-      clock: clock)
+      set, served: movers.sections, cacheDirectory: options.cacheDirectory,
+      volumeRoot: volumeRoot, keys: .always, clock: clock)
     return (set, planner.planEach())
   }
 

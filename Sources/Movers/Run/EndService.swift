@@ -113,7 +113,7 @@ final class EndService {
     requests.ask(order.served.requestedRun, status)
     guard var new = order.served.end else { return }
     // What runs have left counts, not what was read from the disk some time ago.
-    new.set(new.carried?(end.statusFields) ?? end.statusFields)
+    new.carry(from: end)
     end = new
     machine = new.machine
     announced = nil
@@ -352,11 +352,11 @@ final class EndService {
     if !job.listens { board.giveSlot(places: places) }
     switch outcome {
     case .completed(let completion):
-      end.set(completion.statusFields)
+      end.take(completion)
       lastFailure = completion.shortfall.map { MoverFailure(.partial, $0) }
       noteReady()
       observer(key, .completed(shortfall: completion.shortfall))
-      return over(.completed(logs: completion.logs, image: end.image))
+      return over(.completed(logs: completion.logs, image: end.image(after: completion)))
     case .failed(let failure):
       end.set(failure.statusFields)
       if board.isEnding(key) {

@@ -32,6 +32,11 @@ package protocol ServiceStore: Sendable {
   func add(_ run: RunRecord, of key: ObjectKey)
   func add(_ event: EventRecord, of key: ObjectKey)
   func append(log: [UInt8], of key: ObjectKey)
+
+  /// Keeps an object that a run has made, with its status.
+  func put(_ manifest: JSONObject, status: JSONObject)
+  /// Removes such an object.
+  func remove(_ key: ObjectKey)
 }
 
 extension ServiceStore {
@@ -47,6 +52,8 @@ struct NoStore: ServiceStore {
   func add(_ run: RunRecord, of key: ObjectKey) {}
   func add(_ event: EventRecord, of key: ObjectKey) {}
   func append(log: [UInt8], of key: ObjectKey) {}
+  func put(_ manifest: JSONObject, status: JSONObject) {}
+  func remove(_ key: ObjectKey) {}
 }
 
 /// Keeps all in the state directory. Records that cannot be written are lost, and told: no run
@@ -111,6 +118,22 @@ package struct DirectoryStore: ServiceStore {
 
   package func append(log: [UInt8], of key: ObjectKey) {
     telling { () throws(StateError) in try directory.append(log: log, of: key) }
+  }
+
+  package func put(_ manifest: JSONObject, status: JSONObject) {
+    let text = Array(JSONValue.object(manifest).yamlText.utf8)
+    let set = ManifestLoader().decodeEach([("generated", text)]).set
+    guard let object = set.objects.first else {
+      preconditionFailure("an object that a run makes is one")
+    }
+    telling { () throws(StateError) in
+      _ = try directory.put(object, text: text)
+      try directory.update(object.key) { $0.status = status }
+    }
+  }
+
+  package func remove(_ key: ObjectKey) {
+    telling { () throws(StateError) in _ = try directory.remove(key) }
   }
 
   @discardableResult
