@@ -209,6 +209,7 @@ package final class ControlDaemon: @unchecked Sendable {
     // The same.
     served.isPromoted = (try? served.relationFile?.read().isPromoted) ?? false
     return served
+  }
 
   private func tellMetrics(_ served: [ServedEnd]) {
     options.metrics?.serve(served.compactMap(\.relationship)) { [directory] key in

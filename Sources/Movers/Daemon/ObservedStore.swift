@@ -25,6 +25,18 @@ struct ObservedStore: ServiceStore {
     metrics.note(run, of: key)
   }
 
+  func standing(of key: ObjectKey) -> Standing { base.standing(of: key) }
+
+  func relationFile(of key: ObjectKey) -> RelationFile? { base.relationFile(of: key) }
+
+  func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {
+    try base.setFenced(by: generation, text, of: key)
+  }
+
+  func put(_ manifest: JSONObject, status: JSONObject) { base.put(manifest, status: status) }
+
+  func remove(_ key: ObjectKey) { base.remove(key) }
+
   func add(_ event: EventRecord, of key: ObjectKey) { base.add(event, of: key) }
 
   func append(log: [UInt8], of key: ObjectKey) { base.append(log: log, of: key) }

@@ -490,13 +490,3 @@ final class EndService {
     return report
   }
 }
-
-extension MoverReport {
-  /// What is told of an end that may start again, or has not started.
-  fileprivate var leavesIdle: Bool {
-    switch self {
-    case .nothing, .cleanedUp, .failed, .error: true
-    case .completed, .gaveUp: false
-    }
-  }
-}

@@ -109,9 +109,6 @@ package final class Listener: Sendable {
     }
   }
 
-  /// Readable when somebody waits to be accepted.
-  package var descriptor: Int32 { socket.raw }
-
   /// Takes the next connection when there is one, without waiting: a socket that does not block.
   ///
   /// - Throws: `TransportError.cannotListen`, also when descriptors or memory have run out.
