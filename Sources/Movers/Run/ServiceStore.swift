@@ -39,11 +39,6 @@ package protocol ServiceStore: Sendable {
   func remove(_ key: ObjectKey)
 }
 
-extension ServiceStore {
-  package func standing(of key: ObjectKey) -> Standing { .free }
-  package func relationFile(of key: ObjectKey) -> RelationFile? { nil }
-  package func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {}
-}
 
 /// Keeps nothing: for a service whose objects are files of the user.
 struct NoStore: ServiceStore {
