@@ -112,9 +112,11 @@ final class VolumeKeeper: @unchecked Sendable {
       volume.keptImages.contains(image.name)
     }
     for image in surplus {
-      // One that is read goes after the next run.
-      guard try images.remove(image) else { continue }
+      // One that is read goes after the next run. Cut short here, it has no object any more, and
+      // goes then, too.
+      guard !images.isRead(image) else { continue }
       store.remove(image.key)
+      _ = try images.remove(image)
     }
     if volume.isTemporary {
       try VolumeMaker().remove(volume.bound)
