@@ -34,6 +34,8 @@ package enum VolumeError: DroverError {
   case claimTooSmall(claim: ObjectKey, bytes: UInt64, image: String, imageBytes: UInt64)
   /// A claim has not been filled yet.
   case notFilled(claim: ObjectKey, destination: String)
+  /// The application that uses a claim has not said yet that it may be copied.
+  case copyTrigger(claim: ObjectKey)
   /// A command of the user failed, or took too long.
   case command(String, reason: String)
   case cancelled
@@ -87,6 +89,8 @@ package enum VolumeError: DroverError {
       "\(claim) asks for \(bytes) bytes, but VolumeSnapshot \(image) is of \(imageBytes)"
     case .notFilled(let claim, let destination):
       "\(claim) is not filled yet: it waits for an image of ReplicationDestination \(destination)"
+    case .copyTrigger(let claim):
+      "\(claim) waits for another value of \(CopyTriggerAnnotation.trigger.name)"
     case .command(let name, let reason): "the command \(name) \(reason)"
     case .cancelled: "cancelled"
     }

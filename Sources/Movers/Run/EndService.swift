@@ -18,6 +18,8 @@ final class EndService {
   private static let peerSecondsMax = 60.0
   /// How long a mover of an earlier process, which the kernel ends, is waited for.
   private static let lockSecondsMax = 30.0
+  /// Between two looks at a clock while an application is waited for.
+  private static let triggerPauseSeconds = 0.5
   /// Times of a schedule that are counted as missed at once; more are "at least" as many.
   static let missedCountMax = 10_000
 
@@ -29,6 +31,7 @@ final class EndService {
   private let retry: RetryPolicy
   private let store: any ServiceStore
   private let lockPath: String?
+  private let keeper: VolumeKeeper
   private let observer: RunSession.Observer
   private let makeMover: MakeMover
   private var status: ReplicationStatus
@@ -46,7 +49,8 @@ final class EndService {
 
   init(
     _ served: ServedEnd, _ end: RunEnd, board: ServiceBoard, clock: any Clock, retry: RetryPolicy,
-    store: any ServiceStore, lockPath: String?, observer: @escaping RunSession.Observer,
+    store: any ServiceStore, lockPath: String?, keeper: VolumeKeeper,
+    observer: @escaping RunSession.Observer,
     makeMover: @escaping MakeMover
   ) {
     key = served.key
@@ -56,6 +60,7 @@ final class EndService {
     self.retry = retry
     self.store = store
     self.lockPath = lockPath
+    self.keeper = keeper
     self.observer = observer
     self.makeMover = makeMover
     machine = end.machine
@@ -243,6 +248,11 @@ final class EndService {
     guard ledger.measure("waiting", { board.waitForRuns(of: end.predecessors, for: key) }) else {
       return nil
     }
+    switch ledger.measure("waiting", waitForCopyTrigger) {
+    case .given: break
+    case .late(let message): return .failed(logs: Array("\(message)\n".utf8))
+    case .ending: return nil
+    }
     var job = end.job(at: clock.wallTime())
     if let peer = end.peer {
       let seconds = EndService.peerSecondsMax
@@ -283,6 +293,16 @@ final class EndService {
       // One that listened for nobody was told to listen anew.
       if job.listens, failure.kind == .cancelled { return .nothing }
       return afterFailure(failure, hasListened: hasListened)
+    }
+  }
+
+  /// Waits until the application that uses the volume lets it be copied.
+  private func waitForCopyTrigger() -> VolumeKeeper.TriggerWait {
+    keeper.waitForTrigger { [self] in
+      takeUp()
+      return end.volume
+    } pause: { [self] in
+      board.pause(seconds: EndService.triggerPauseSeconds, for: key, after: revision)
     }
   }
 
