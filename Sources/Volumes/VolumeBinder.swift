@@ -134,7 +134,22 @@ package struct VolumeBinder {
     let provision = provision(
       ofClass: claim.storageClassName, mode: claim.volumeMode, capacity: claim.requestedSize)
     guard let provision else { throw .unbound(claim: claim.key) }
-    return try bind(provision, claim.key)
+    let volume = try bind(provision, claim.key)
+    if let destination = claim.populator, !volume.isThere {
+      throw .notFilled(claim: claim.key, destination: destination)
+    }
+    return volume
+  }
+
+  /// Where the volume of a claim stands that is filled from a destination's image; nil for a claim
+  /// that is not, and where no volumes are made.
+  package func fillable(_ claim: PersistentVolumeClaim) -> Provision? {
+    // One that is bound to a volume is not filled, as in a cluster.
+    guard claim.populator != nil, claim.volumeName == nil,
+      !set.all(PersistentVolume.self).contains(where: { $0.claim == claim.key })
+    else { return nil }
+    return provision(
+      ofClass: claim.storageClassName, mode: claim.volumeMode, capacity: claim.requestedSize)
   }
 
   /// The PersistentVolume of a claim; nil when none is named.
@@ -147,8 +162,10 @@ package struct VolumeBinder {
     }
     let reserved = set.all(PersistentVolume.self).filter { $0.claim == claim.key }
     guard let volume = reserved.first else {
-      guard claim.dataSource == nil else {
-        throw .notServed("\(claim.key): filling a claim from dataSourceRef is not served yet")
+      if let source = claim.dataSource, claim.populator == nil {
+        throw .notServed(
+          "\(claim.key): a claim is filled from a ReplicationDestination of its namespace only, "
+            + "not from a \(source.kind)")
       }
       return nil
     }
@@ -213,5 +230,16 @@ extension BoundVolume.Form {
     case .blockDevice: "a block device"
     case .rawImage: "a regular file"
     }
+  }
+}
+
+extension PersistentVolumeClaim {
+  /// The destination of the same namespace whose image fills the claim.
+  package var populator: String? {
+    guard let source = dataSource, source.kind == ReplicationDestination.kind,
+      source.apiGroup == ReplicationDestination.group,
+      source.namespace == nil || source.namespace == metadata.namespace
+    else { return nil }
+    return source.name
   }
 }

@@ -30,13 +30,19 @@ package enum VolumeError: DroverError {
   case noSpace(volume: String, neededBytes: UInt64, freeBytes: UInt64, path: String)
   /// A volume holds more than it is to hold.
   case capacity(volume: String, usedBytes: UInt64, capacityBytes: UInt64)
+  /// A claim asks for less than the image that it is filled from has.
+  case claimTooSmall(claim: ObjectKey, bytes: UInt64, image: String, imageBytes: UInt64)
+  /// A claim has not been filled yet.
+  case notFilled(claim: ObjectKey, destination: String)
+  /// The application that uses a claim has not said yet that it may be copied.
+  case copyTrigger(claim: ObjectKey)
   /// A command of the user failed, or took too long.
   case command(String, reason: String)
   case cancelled
 
   package var kind: FailureKind {
     switch self {
-    case .missing, .notMade: .notFound
+    case .missing, .notMade, .notFilled: .notFound
     case .inaccessible(let error, _), .copy(_, let error): error.kind
     case .copyTree(_, let error): error.kind == .partial ? .failed : error.kind
     case .place, .noSpace, .capacity, .command: .failed
@@ -79,6 +85,12 @@ package enum VolumeError: DroverError {
       "a copy of \(volume) needs \(needed) bytes, and \(path) has \(free) free"
     case .capacity(let volume, let used, let capacity):
       "\(volume) holds \(used) bytes, more than the capacity of \(capacity)"
+    case .claimTooSmall(let claim, let bytes, let image, let imageBytes):
+      "\(claim) asks for \(bytes) bytes, but VolumeSnapshot \(image) is of \(imageBytes)"
+    case .notFilled(let claim, let destination):
+      "\(claim) is not filled yet: it waits for an image of ReplicationDestination \(destination)"
+    case .copyTrigger(let claim):
+      "\(claim) waits for another value of \(CopyTriggerAnnotation.trigger.name)"
     case .command(let name, let reason): "the command \(name) \(reason)"
     case .cancelled: "cancelled"
     }

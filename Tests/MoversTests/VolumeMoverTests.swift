@@ -32,13 +32,13 @@ private final class LookingMover: Mover, @unchecked Sendable {
     try DurableFile.replace("file", in: volume, with: Array("old".utf8), mode: 0o644)
   }
 
-  private var place: String { directory.path(".drover-copies") }
+  var place: String { directory.path(".drover-copies") }
 
-  private var placeNames: [String] {
+  var placeNames: [String] {
     get throws { access(place, F_OK) == 0 ? try DurableFile.names(in: place, countMax: 9) : [] }
   }
 
-  private func source(_ method: String, annotations: String = "") -> String {
+  func source(_ method: String, annotations: String = "") -> String {
     """
     apiVersion: v1
     kind: Secret
@@ -57,7 +57,7 @@ private final class LookingMover: Mover, @unchecked Sendable {
   }
 
   /// Runs the source once; `body` is the mover, which gets its path.
-  private func run(
+  func run(
     _ text: String, _ body: @escaping @Sendable (String, Int) -> MoverOutcome
   ) throws -> (exit: Platform.ExitStatus, status: JSONObject) {
     let set = try ManifestLoader().decode([("p.yaml", Array(text.utf8))])

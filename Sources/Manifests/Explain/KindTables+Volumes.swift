@@ -126,18 +126,21 @@ extension KindTables {
                 ]),
             ]),
           Field(
-            "dataSourceRef", .object, .notServed(), "What the claim is filled from.", dataSource),
-          Field("dataSource", .object, .notServed(), "The old form of dataSourceRef.", dataSource),
+            "dataSourceRef", .object,
+            .improved("filled once, in one step; never written over"),
+            "The ReplicationDestination whose latestImage fills the volume that is made.",
+            dataSource),
+          Field("dataSource", .object, "The old form of dataSourceRef.", dataSource),
           Field("selector", .object, .withoutEffect("name the volume"), "Which volumes will do."),
           Field("volumeAttributesClassName", .string, .withoutEffect(), "What a cluster keeps."),
         ])
     ])
 
   private static let dataSource: [Field] = [
-    Field("apiGroup", .string, .notServed(), "volsync.backube."),
-    .required("kind", .string, .notServed(), "ReplicationDestination."),
-    .required("name", .string, .notServed(), "Its name."),
-    Field("namespace", .string, .notServed(), "Its namespace: that of the claim."),
+    Field("apiGroup", .string, "volsync.backube."),
+    .required("kind", .string, "ReplicationDestination."),
+    .required("name", .string, "Its name."),
+    Field("namespace", .string, "Its namespace: that of the claim."),
   ]
 
   static let storageClass = kind(

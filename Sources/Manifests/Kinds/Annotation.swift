@@ -26,7 +26,7 @@ package enum Annotation: String, CaseIterable, Sendable {
   private var isServed: Bool {
     switch self {
     case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone,
-      .imageRetain:
+      .imageRetain, .hookBefore, .hookAfter, .hookTimeout, .hookOnError:
       true
     default: false
     }
@@ -60,6 +60,15 @@ package enum Annotation: String, CaseIterable, Sendable {
     case .jitter: Annotation.jitterProblem(in: value)
     case .timeZone: Annotation.timeZoneProblem(in: value)
     case .destinations: Annotation.destinationsProblem(in: value)
+    case .hookBefore, .hookAfter:
+      value.contains { !$0.isWhitespace } ? nil : "names no command: write what /bin/sh runs"
+    case .hookTimeout:
+      goDurationNanoseconds(value).map { (1_000_000_000...86_400_000_000_000).contains($0) }
+        ?? false
+        ? nil : "\"\(value)\" is no duration from 1s to 24h: write for instance \"30s\" or \"5m\""
+    case .hookOnError:
+      ["Fail", "Continue"].contains(value)
+        ? nil : "must be \"Fail\" or \"Continue\", not \"\(value)\""
     case .imageRetain:
       Int(value).map { (1...Annotation.imageCountMax).contains($0) } ?? false
         ? nil : "\"\(value)\" is no number from 1 to \(Annotation.imageCountMax)"
@@ -105,6 +114,18 @@ package enum Annotation: String, CaseIterable, Sendable {
     }
     return nil
   }
+}
+
+/// The annotations of a claim by which an application says when its files may be copied
+/// (VolSync reference 5.3).
+package enum CopyTriggerAnnotation: String, CaseIterable, Sendable {
+  case use = "use-copy-trigger"
+  case trigger = "copy-trigger"
+  case latestTrigger = "latest-copy-trigger"
+  case latestStatus = "latest-copy-status"
+  case waitingSince = "latest-copy-trigger-waiting-since"
+
+  package var name: String { "volsync.backube/\(rawValue)" }
 }
 
 extension ObjectMetadata {

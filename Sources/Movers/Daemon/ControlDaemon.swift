@@ -54,6 +54,7 @@ package final class ControlDaemon: @unchecked Sendable {
   private var shallEnd = false
   // Of the thread of `run()` alone.
   private var servedSet = ServedSet()
+  private var filler: ClaimFiller?
 
   /// Opens the directory and takes its lock. `gate` is that of the movers; it ends with ``run()``.
   package init(
@@ -126,6 +127,13 @@ package final class ControlDaemon: @unchecked Sendable {
       // Its body does not throw.
       try? follower.join()
     }
+    let filler = ClaimFiller(
+      directory, volumeRoot: volumeRoot, clock: clock,
+      complain: { [observer] in observer(.trouble($0)) },
+      onFilled: { [weak self] in self?.reload() })
+    filler.start()
+    self.filler = filler
+    defer { filler.stop() }
     var isReady = false
     while waitForChange() {
       let isUnsettled = takeUp()
@@ -191,6 +199,7 @@ package final class ControlDaemon: @unchecked Sendable {
       for problem in look.newProblems { observer(.problem(problem)) }
       tellMetrics(look.served)
       engine.serve(look.served.map(withRelation))
+      filler?.look(at: plan.set)
       observer(.serving(count: look.served.count))
       return look.isUnsettled
     } catch {

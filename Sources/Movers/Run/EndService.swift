@@ -20,8 +20,8 @@ final class EndService {
   private static let lockSecondsMax = 30.0
   /// How long a run waits for a destination that is not ready, before it counts as failed.
   static let notReadySecondsMax = 3600.0
-  /// Times of a schedule that are counted as missed at once; more are "at least" as many.
-  static let missedCountMax = 10_000
+  /// Between two looks at a clock while an application is waited for.
+  private static let triggerPauseSeconds = 0.5
 
   private let key: ObjectKey
   private var end: RunEnd
@@ -31,6 +31,7 @@ final class EndService {
   private let retry: RetryPolicy
   private let store: any ServiceStore
   private let lockPath: String?
+  private let keeper: VolumeKeeper
   private let observer: RunSession.Observer
   private let makeMover: MakeMover
   private var status: ReplicationStatus
@@ -53,7 +54,8 @@ final class EndService {
 
   init(
     _ served: ServedEnd, _ end: RunEnd, board: ServiceBoard, clock: any Clock, retry: RetryPolicy,
-    store: any ServiceStore, lockPath: String?, observer: @escaping RunSession.Observer,
+    store: any ServiceStore, lockPath: String?, keeper: VolumeKeeper,
+    observer: @escaping RunSession.Observer,
     makeMover: @escaping MakeMover
   ) {
     key = served.key
@@ -63,6 +65,7 @@ final class EndService {
     self.retry = retry
     self.store = store
     self.lockPath = lockPath
+    self.keeper = keeper
     self.observer = observer
     self.makeMover = makeMover
     machine = end.machine
@@ -264,27 +267,11 @@ final class EndService {
     store.add(record, of: key)
   }
 
-  /// Keeps a record of the times of the schedule at which no run could start: before a run that
-  /// comes late, and during one that is over.
   private func tellMissed(from was: SyncState, to isNow: SyncState, at now: WallTime) {
-    guard end.spec.trigger.manual == nil, end.spec.trigger.schedule != nil else { return }
-    var from: WallTime?
-    if was != .synchronizing, isNow == .synchronizing { from = status.nextSyncTime }
-    if was == .synchronizing, isNow != .synchronizing { from = status.lastSyncStartTime }
-    guard var from, from < now else { return }
-    var times = machine.dueTimes(after: from, through: now, countMax: 1)
-    guard !times.isEmpty else { return }
-    // A process that was killed may have told already.
-    if let told = store.lastMissedTime(of: key), told > from { from = told }
-    times = machine.dueTimes(after: from, through: now, countMax: EndService.missedCountMax)
-    guard let first = times.first, let last = times.last else { return }
-    var record = RunRecord(
-      mover: end.job.section, cause: "schedule", started: first, ended: last, outcome: .missed)
-    record.missedCount = Int64(times.count)
-    record.message =
-      "\(times.count == EndService.missedCountMax ? "at least " : "")\(times.count) "
-      + (times.count == 1 ? "time" : "times") + " of the schedule passed without a run"
-    store.add(record, of: key)
+    let record = MissedTimes(end, machine).record(from: was, to: isNow, status, at: now) {
+      store.lastMissedTime(of: key)
+    }
+    if let record { store.add(record, of: key) }
   }
 
   // MARK: Waiting
@@ -326,6 +313,11 @@ final class EndService {
     guard let ledger else { preconditionFailure("a run has a ledger") }
     guard ledger.measure("waiting", { board.waitForRuns(of: end.predecessors, for: key) }) else {
       return nil
+    }
+    switch ledger.measure("waiting", waitForCopyTrigger) {
+    case .given: break
+    case .late(let message): return .failed(logs: Array("\(message)\n".utf8))
+    case .ending: return nil
     }
     var job = end.job(at: clock.wallTime())
     if let peer = end.peer {
@@ -403,6 +395,16 @@ final class EndService {
     board.noteCutShort()
     keepFields()
     return nil
+  }
+
+  /// Waits until the application that uses the volume lets it be copied.
+  private func waitForCopyTrigger() -> VolumeKeeper.TriggerWait {
+    keeper.waitForTrigger { [self] in
+      takeUp()
+      return end.volume
+    } pause: { [self] in
+      board.pause(seconds: EndService.triggerPauseSeconds, for: key, after: revision)
+    }
   }
 
   /// Stores what an attempt that was cut short has changed of the status all the same.

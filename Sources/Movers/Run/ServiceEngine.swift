@@ -48,10 +48,11 @@ package final class ServiceEngine: @unchecked Sendable {
     board = ServiceBoard(slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
   }
 
-  /// Removes the copies of runs that a killed process has left, wherever it had made some. Before
-  /// anything is served.
+  /// Runs the commands that a killed process had still to run, and removes the copies that it has
+  /// left, wherever it had made some. Before anything is served.
   package func removeLeftovers() {
     guard let stateDirectory else { return }
+    PendingHook.runAll(in: stateDirectory)
     PlaceRegister(directory: stateDirectory).removeLeftovers()
   }
 
@@ -123,7 +124,7 @@ package final class ServiceEngine: @unchecked Sendable {
   ) -> EndService {
     EndService(
       served, end, board: board, clock: clock, retry: retry, store: store, lockPath: lockPath,
-      observer: observer
+      keeper: keeper, observer: observer
     ) { [movers] end, job, onEvent in
       try movers.makeMover(of: end, job, lockPath: lockPath, keeper: keeper, onEvent: onEvent)
     }

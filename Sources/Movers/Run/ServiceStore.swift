@@ -37,8 +37,9 @@ package protocol ServiceStore: Sendable {
   func put(_ manifest: JSONObject, status: JSONObject)
   /// Removes such an object.
   func remove(_ key: ObjectKey)
+  /// Sets annotations of Drover's own on an object; nil takes one away.
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?])
 }
-
 
 /// Keeps nothing: for a service whose objects are files of the user.
 struct NoStore: ServiceStore {
@@ -49,6 +50,7 @@ struct NoStore: ServiceStore {
   func append(log: [UInt8], of key: ObjectKey) {}
   func put(_ manifest: JSONObject, status: JSONObject) {}
   func remove(_ key: ObjectKey) {}
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {}
 }
 
 /// Keeps all in the state directory. Records that cannot be written are lost, and told: no run
@@ -129,6 +131,16 @@ package struct DirectoryStore: ServiceStore {
 
   package func remove(_ key: ObjectKey) {
     telling { () throws(StateError) in _ = try directory.remove(key) }
+  }
+
+  package func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {
+    telling { () throws(StateError) in
+      try directory.update(key) { own in
+        for (name, value) in annotations.sorted(by: { $0.key < $1.key }) {
+          own.annotations[name] = value.map(JSONValue.string)
+        }
+      }
+    }
   }
 
   @discardableResult

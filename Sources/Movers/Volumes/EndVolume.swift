@@ -30,6 +30,52 @@ package struct EndVolume: Sendable {
   package var keptImages: Set<String> = []
   /// Whether the volume goes when an image of it has been made.
   package var isTemporary = false
+  package var hooks = Hooks()
+  /// Of a claim whose application says when it may be copied.
+  package var copyTrigger: CopyTrigger?
+
+  /// Commands of the user around the copy.
+  package struct Hooks: Sendable {
+    package var before: String?
+    package var after: String?
+    package var timeoutSeconds = 60.0
+    /// Whether the run goes on when one of them fails.
+    package var areOptional = false
+
+    var isEmpty: Bool { before == nil && after == nil }
+
+    fileprivate init(_ metadata: ObjectMetadata? = nil) {
+      before = metadata?[.hookBefore]
+      after = metadata?[.hookAfter]
+      if let nanoseconds = metadata?[.hookTimeout].flatMap(goDurationNanoseconds) {
+        timeoutSeconds = Double(nanoseconds) / 1e9
+      }
+      areOptional = metadata?[.hookOnError] == "Continue"
+    }
+  }
+
+  /// What the annotations of a claim say (VolSync reference 5.3).
+  package struct CopyTrigger: Sendable {
+    package var claim: ObjectKey
+    package var value: String
+    /// The value by which the last copy was made.
+    package var latest: String
+
+    fileprivate init?(_ claim: ObjectKey, _ set: ManifestSet) {
+      guard
+        let annotations = set.object(claim)?.document["metadata"]?.objectValue?["annotations"]?
+          .objectValue, annotations[CopyTriggerAnnotation.use.name] != nil
+      else { return nil }
+      self.claim = claim
+      value = annotations[CopyTriggerAnnotation.trigger.name]?.stringValue ?? ""
+      latest = annotations[CopyTriggerAnnotation.latestTrigger.name]?.stringValue ?? ""
+    }
+
+    /// Whether a copy may be made; `last` is the value by which this process has made one.
+    func isGiven(after last: String?) -> Bool {
+      !value.isEmpty && value != (last ?? latest)
+    }
+  }
 
   init(of replication: some Replication, _ bound: BoundVolume, _ set: ManifestSet) {
     self.bound = bound
@@ -47,6 +93,8 @@ package struct EndVolume: Sendable {
       let found = set.find(VolumeSnapshotClass.self, name, in: nil)
       parameters = found?.copies ?? CopyParameters()
     }
+    hooks = Hooks(metadata)
+    if readsCopy, let claim = bound.claim { copyTrigger = CopyTrigger(claim, set) }
     guard role == .destination else { return }
     if capacityBytes == nil { capacityBytes = bound.provision?.capacityBytes }
     imageCountMax = metadata[.imageRetain].flatMap { Int($0) } ?? 1
@@ -103,7 +151,10 @@ package struct EndVolume: Sendable {
 
   /// What commands of the user are told.
   var variables: [String: String] {
-    ["DROVER_NAMESPACE": namespace, "DROVER_CLAIM": claimName, "DROVER_VOLUME": bound.path]
+    [
+      "DROVER_OBJECT": owner, "DROVER_NAMESPACE": namespace, "DROVER_CLAIM": claimName,
+      "DROVER_VOLUME": bound.path,
+    ]
   }
 }
 

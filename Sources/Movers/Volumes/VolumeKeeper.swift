@@ -10,11 +10,16 @@ import Volumes
 final class VolumeKeeper: @unchecked Sendable {
   private let key: ObjectKey
   private let register: PlaceRegister?
+  private let pending: PendingHook?
   private let clock: any Clock
-  private let store: any ServiceStore
+  let store: any ServiceStore
   private var copy: PointInTimeCopy?
   /// After an image was made: what its clean-up is for.
   private var imaged: EndVolume?
+  /// The value of the copy trigger by which the last copy was made.
+  var lastTrigger: String?
+  /// Since when the trigger is waited for, and whether it was told that this takes long.
+  var waiting: (since: WallTime, isTold: Bool)?
 
   /// `stateDirectory` is where places of copies are remembered; nil for a run without state.
   init(
@@ -22,6 +27,7 @@ final class VolumeKeeper: @unchecked Sendable {
   ) {
     self.key = key
     register = stateDirectory.map(PlaceRegister.init(directory:))
+    pending = stateDirectory.map { PendingHook(directory: $0, key) }
     self.clock = clock
     self.store = store
   }
@@ -33,6 +39,7 @@ final class VolumeKeeper: @unchecked Sendable {
   ) throws -> any Mover {
     guard let volume = end.volume,
       volume.readsCopy || volume.keepsImages || volume.bound.provision != nil
+        || !volume.hooks.isEmpty
     else { return try make(job) }
     return VolumeMover(volume, job, keeper: self, onEvent: onEvent, make: make)
   }
@@ -57,11 +64,17 @@ final class VolumeKeeper: @unchecked Sendable {
     of volume: EndVolume, isCancelled: @escaping @Sendable () -> Bool
   ) throws(VolumeError) -> PointInTimeCopy {
     if let copy { return copy }
+    try beginTriggered(volume)
     let maker = try maker(for: volume, isCancelled: isCancelled)
-    let copy = try PointInTimeCopy(
-      volume.copyFileName, of: volume.bound, with: maker, className: volume.className,
-      capacityBytes: volume.capacityBytes)
-    self.copy = copy
+    let copy = try withHooks(of: volume, isCancelled: isCancelled) {
+      () throws(VolumeError) in
+      let copy = try PointInTimeCopy(
+        volume.copyFileName, of: volume.bound, with: maker, className: volume.className,
+        capacityBytes: volume.capacityBytes)
+      self.copy = copy
+      return copy
+    }
+    endTriggered(volume)
     let isSnapshot = volume.method == .snapshot
     event(
       .normal, isSnapshot ? "VolumeSnapshotCreated" : "PersistentVolumeClaimCreated",
@@ -83,6 +96,56 @@ final class VolumeKeeper: @unchecked Sendable {
       place, volume.parameters, variables: volume.variables, isCancelled: isCancelled)
   }
 
+  // MARK: Commands around it
+
+  /// Runs the user's commands before and after `body`: the one after it in any case.
+  func withHooks<Value>(
+    of volume: EndVolume, isCancelled: () -> Bool, _ body: () throws(VolumeError) -> Value
+  ) throws(VolumeError) -> Value {
+    let hooks = volume.hooks
+    if hooks.isEmpty { return try body() }
+    let after = hooks.after.map { command(.hookAfter, $0, volume) }
+    if let after { try pending?.note(after) }
+    let result = Result { () throws(VolumeError) in
+      if let before = hooks.before {
+        try run(command(.hookBefore, before, volume), hooks, isCancelled)
+      }
+      return try body()
+    }
+    if let after {
+      do throws(VolumeError) {
+        // A run that is cancelled must not leave an application standing still.
+        try run(after, hooks) { false }
+        pending?.clear()
+      } catch {
+        pending?.clear()
+        // What went wrong first is the failure.
+        if case .success = result { throw error }
+        event(.warning, "HookFailed", error.message)
+      }
+    }
+    return try result.get()
+  }
+
+  private func command(
+    _ annotation: Annotation, _ text: String, _ volume: EndVolume
+  ) -> UserCommand {
+    UserCommand(
+      annotation.rawValue, text, timeoutSeconds: volume.hooks.timeoutSeconds,
+      variables: volume.variables)
+  }
+
+  private func run(
+    _ command: UserCommand, _ hooks: EndVolume.Hooks, _ isCancelled: () -> Bool
+  ) throws(VolumeError) {
+    do throws(VolumeError) {
+      _ = try command.run(isCancelled: isCancelled)
+    } catch {
+      guard hooks.areOptional, error.kind != .cancelled else { throw error }
+      event(.warning, "HookFailed", "\(error.message); the run goes on")
+    }
+  }
+
   // MARK: Images
 
   /// Keeps what the volume holds as an image.
@@ -94,7 +157,10 @@ final class VolumeKeeper: @unchecked Sendable {
       volume.bound, base: volume.imageBase, namespace: volume.namespace, owner: volume.owner)
     request.capacityBytes = volume.capacityBytes
     request.className = volume.className
-    let image = try images.make(request, at: clock.wallTime())
+    let time = clock.wallTime()
+    let image = try withHooks(of: volume, isCancelled: isCancelled) { () throws(VolumeError) in
+      try images.make(request, at: time)
+    }
     store.put(image.manifest, status: image.status)
     event(
       .normal, "VolumeSnapshotCreated",
@@ -112,9 +178,11 @@ final class VolumeKeeper: @unchecked Sendable {
       volume.keptImages.contains(image.name)
     }
     for image in surplus {
-      // One that is read goes after the next run.
-      guard try images.remove(image) else { continue }
+      // One that is read goes after the next run. Cut short here, it has no object any more, and
+      // goes then, too.
+      guard !images.isRead(image) else { continue }
       store.remove(image.key)
+      _ = try images.remove(image)
     }
     if volume.isTemporary {
       try VolumeMaker().remove(volume.bound)
@@ -155,6 +223,8 @@ final class VolumeKeeper: @unchecked Sendable {
     }
     for failure in result.failures { event(.warning, "CopyNotRemoved", failure.message) }
   }
+
+  var hasCopy: Bool { copy != nil }
 
   func time() -> WallTime { clock.wallTime() }
 

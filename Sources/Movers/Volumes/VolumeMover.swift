@@ -50,8 +50,12 @@ final class VolumeMover: Mover, @unchecked Sendable {
   }
 
   private func synchronizeItself() throws -> MoverOutcome {
+    guard volume.keepsImages else {
+      return try keeper.withHooks(of: volume, isCancelled: cancelled) { Result { try run(job) } }
+        .get()
+    }
     let outcome = try run(job)
-    guard case .completed(var completion) = outcome, volume.keepsImages else { return outcome }
+    guard case .completed(var completion) = outcome else { return outcome }
     let image = try keeper.takeImage(of: volume, isCancelled: cancelled)
     onEvent(.note("kept \(image.name): \(image.facts.text)"))
     completion.image = image.reference

@@ -193,6 +193,12 @@ package struct ImageStore: Sendable {
       ? descriptor : nil
   }
 
+  /// Whether somebody reads an image.
+  package func isRead(_ image: ReplicaImage) -> Bool {
+    guard let descriptor = open(image) else { return false }
+    return flock(descriptor.raw, LOCK_EX | LOCK_NB) != 0
+  }
+
   private func open(_ image: ReplicaImage) -> SharedDescriptor? {
     let raw = retryingOnInterrupt {
       Glibc.open(image.path + ImageStore.suffix, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
