@@ -109,18 +109,19 @@ let package = Package(
     swift("Triggers", ["Platform"]),
     swift("Manifests", ["Triggers", "Platform", "CYAML"]),
     swift("Control", ["Manifests", "Platform"]),
-    swift("Volumes", ["Manifests", "Platform"]),
+    swift("Volumes", ["Manifests", "FileTree", "Platform"]),
     swift("StateStore", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
     swift("Presentation", ["Manifests", "Platform"]),
+    swift("Observation", ["Control", "StateStore", "Manifests", "Transport", "Platform"]),
 
     // 5: movers
     swift(
       "Movers",
       [
-        "Control", "Triggers", "Manifests", "Volumes", "StateStore", "Supervision", "Replication",
-        "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "Transport", "Platform",
-        "Pipelines",
+        "Control", "Triggers", "Manifests", "Volumes", "StateStore", "Supervision", "Observation",
+        "Replication", "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "Transport",
+        "Platform", "Pipelines",
       ]),
 
     // 6: process
@@ -128,7 +129,7 @@ let package = Package(
       name: "drover",
       dependencies: [
         "Movers", "Control", "Manifests", "Volumes", "StateStore", "Supervision", "Presentation",
-        "Replication",
+        "Observation", "Replication",
         "BackupRepository", "ObjectMirror", "Remotes", "ObjectStorage", "HTTPClient",
         "TreeComparison", "DeltaCoding",
         "FileTree", "Transport", "Compression", "Cryptography", "Pipelines", "Platform",
@@ -176,8 +177,10 @@ let package = Package(
     tests(of: "Triggers", ["Platform"]),
     tests(of: "Manifests", ["Triggers", "Platform"]),
     tests(of: "Control", ["Triggers", "Manifests", "Platform"]),
+    tests(of: "Volumes", ["Manifests", "Platform"]),
     tests(of: "StateStore", ["Manifests", "Platform"]),
     tests(of: "Presentation", ["Manifests", "Platform"]),
+    tests(of: "Observation", ["Control", "StateStore", "Manifests", "Transport", "Platform"]),
     tests(
       of: "Movers",
       [

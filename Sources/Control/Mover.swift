@@ -15,6 +15,10 @@ package struct MoverCompletion: Sendable {
   /// What is lacking all the same, in a line: files that could not be read, upkeep that failed. Nil
   /// for a complete run.
   package var shortfall: String?
+  /// How the copy that was read, or the image that is kept, was made; nil when there is none.
+  package var copyFields: JSONObject?
+  /// The image that is kept.
+  package var image: ImageReference?
 
   package init(logs: [UInt8]) { self.logs = logs }
 }

@@ -281,11 +281,14 @@ package struct StateMachine: Sendable {
     next(time.advanced(bySeconds: -spec.delaySeconds))?.advanced(bySeconds: spec.delaySeconds)
   }
 
+  /// By when a run that follows one of the given end must have ended; nil without a schedule.
+  package func deadline(after last: WallTime) -> WallTime? {
+    guard case .schedule = trigger else { return nil }
+    return dueTime(after: last).flatMap(dueTime)
+  }
+
   private func missedDeadline(since last: WallTime?, _ now: WallTime) -> Bool {
-    guard case .schedule = trigger, let last, let due = dueTime(after: last),
-      let deadline = dueTime(after: due)
-    else { return false }
-    return deadline < now
+    last.flatMap(deadline).map { $0 < now } ?? false
   }
 }
 

@@ -39,6 +39,9 @@ package final class Wakeup: Sendable {
     _ = retryingOnInterrupt { write(writeEnd.raw, &byte, 1) }
   }
 
+  /// Readable once the signal was given: for a `poll` over several descriptors.
+  package var descriptor: Int32 { readEnd.raw }
+
   /// Whether the signal was given.
   package var isSignalled: Bool {
     var entry = pollfd(fd: readEnd.raw, events: Int16(POLLIN), revents: 0)

@@ -83,9 +83,17 @@ struct ReplicationSummary {
     case ("Direct", false), ("None", false):
       return "\(method): the volume itself is filled, no image is kept"
     case (_, true):
-      return "\(method): a point-in-time copy is read; see the events for how it was made"
-    case (_, false): return "\(method): an image is kept after each run"
+      return "\(method): a point-in-time copy is read\(lastCopy)"
+    case (_, false): return "\(method): an image is kept after each run\(lastCopy)"
     }
+  }
+
+  /// How the last copy or image was made, and how far it is of one moment.
+  private var lastCopy: String {
+    guard let copy = object.value(["status", "drover", "copy"])?.objectValue,
+      let method = copy.text("method"), let consistency = copy.text("consistency")
+    else { return "" }
+    return "; the last by \(method), \(consistency)" + (copy.text("note").map { " (\($0))" } ?? "")
   }
 
   private var trigger: String {

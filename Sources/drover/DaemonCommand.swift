@@ -3,6 +3,7 @@ import Control
 import Glibc
 import Manifests
 import Movers
+import Observation
 import Platform
 import StateStore
 
@@ -26,6 +27,8 @@ struct DaemonCommand: ParsableCommand {
   @Flag(name: .long, help: "Tell what happens in lines of JSON.")
   var json = false
 
+  @OptionGroup var metrics: MetricsOptions
+
   func validate() throws {
     guard (1...1000).contains(moverCountMax) else {
       throw ValidationError("--max-movers is a number from 1 to 1000")
@@ -39,6 +42,7 @@ struct DaemonCommand: ParsableCommand {
     var settings = ControlDaemon.Options()
     settings.slotCount = moverCountMax
     settings.cacheDirectory = RepoCache.standardPath
+    settings.metrics = metrics.register
     let handle = DaemonHandle()
     TerminationSignals.handle(
       hangup: .reloads {
@@ -59,6 +63,8 @@ struct DaemonCommand: ParsableCommand {
       log.write($0)
     }
     handle.enter(daemon)
+    let outlets = try metrics.open(settings.metrics) { log.write($0) }
+    defer { outlets.stop() }
     try daemon.run {
       log.write("serving \(path)")
       ServiceManager.notify(.ready)

@@ -1,5 +1,6 @@
 package import Control
 package import Manifests
+package import Observation
 package import Platform
 package import StateStore
 
@@ -31,6 +32,8 @@ package final class ControlDaemon: @unchecked Sendable {
     package var lookSecondsMax = ServiceEngine.lookSecondsStandard
     package var cacheDirectory: String?
     package var retry = RetryPolicy.mover
+    /// Hears of what is served and how it goes.
+    package var metrics: MetricsRegister?
 
     package init() {}
   }
@@ -51,6 +54,7 @@ package final class ControlDaemon: @unchecked Sendable {
   private var shallEnd = false
   // Of the thread of `run()` alone.
   private var servedSet = ServedSet()
+  private var filler: ClaimFiller?
 
   /// Opens the directory and takes its lock. `gate` is that of the movers; it ends with ``run()``.
   package init(
@@ -64,13 +68,16 @@ package final class ControlDaemon: @unchecked Sendable {
     self.clock = clock
     self.observer = observer
     condition = Condition(lock)
+    let files = DirectoryStore(directory) { observer(.trouble($0.description)) }
     engine = ServiceEngine(
       movers: movers, stateDirectory: try directory.makeWorkDirectory(),
-      store: DirectoryStore(directory) { observer(.trouble($0.description)) }, clock: clock,
+      store: options.metrics.map { ObservedStore(files, $0) } ?? files, clock: clock,
       retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax,
       gate: gate
     ) { observer(.run($0, $1)) }
   }
+
+  private var volumeRoot: String { ControlDaemon.volumeRoot(of: directory.path) }
 
   private static func open(_ path: String, _ clock: any Clock) throws(StateError) -> StateDirectory
   {
@@ -87,19 +94,24 @@ package final class ControlDaemon: @unchecked Sendable {
 
   /// What stands against objects besides what their kinds say, for those who store them.
   package static func check(
-    served: [String], cacheDirectory: String? = nil
+    served: [String], cacheDirectory: String? = nil, volumeRoot: String? = nil
   ) -> StateService.Check {
     { set in
-      RunPlanner(set, served: served, cacheDirectory: cacheDirectory, keys: .always)
-        .specProblems()
+      RunPlanner(
+        set, served: served, cacheDirectory: cacheDirectory, volumeRoot: volumeRoot, keys: .always
+      ).specProblems()
     }
   }
+
+  /// Where volumes are made in a state directory.
+  package static func volumeRoot(of statePath: String) -> String { "\(statePath)/_volumes" }
 
   /// Serves until ``stop()``. `onReady` is called when the socket answers and all is taken up.
   /// Once.
   package func run(onReady: () -> Void = {}) throws(StateError) {
+    engine.removeLeftovers()
     let check = ControlDaemon.check(
-      served: movers.sections, cacheDirectory: options.cacheDirectory)
+      served: movers.sections, cacheDirectory: options.cacheDirectory, volumeRoot: volumeRoot)
     let server = try StateServer(StateService(directory, check: check))
     defer { server.stop() }
     let watch = try TreeWatch(directory) { [weak self] in self?.reload() }
@@ -115,6 +127,13 @@ package final class ControlDaemon: @unchecked Sendable {
       // Its body does not throw.
       try? follower.join()
     }
+    let filler = ClaimFiller(
+      directory, volumeRoot: volumeRoot, clock: clock,
+      complain: { [observer] in observer(.trouble($0)) },
+      onFilled: { [weak self] in self?.reload() })
+    filler.start()
+    self.filler = filler
+    defer { filler.stop() }
     var isReady = false
     while waitForChange() {
       let isUnsettled = takeUp()
@@ -178,7 +197,9 @@ package final class ControlDaemon: @unchecked Sendable {
         directory.wasRemoved(key)
       }
       for problem in look.newProblems { observer(.problem(problem)) }
+      tellMetrics(look.served)
       engine.serve(look.served.map(withRelation))
+      filler?.look(at: plan.set)
       observer(.serving(count: look.served.count))
       return look.isUnsettled
     } catch {
@@ -199,13 +220,20 @@ package final class ControlDaemon: @unchecked Sendable {
     return served
   }
 
+  private func tellMetrics(_ served: [ServedEnd]) {
+    options.metrics?.serve(served.compactMap(\.relationship)) { [directory] key in
+      // Counters of a history that cannot be read begin at 0.
+      (try? directory.runs(of: key)) ?? []
+    }
+  }
+
   private func planned(
     _ contents: StateContents
   ) -> (set: ManifestSet, plan: (plan: RunPlan, problems: [ObjectKey: [Problem]])) {
     let set = ServedSet.objects(of: contents)
     let planner = RunPlanner(
-      set, served: movers.sections, cacheDirectory: options.cacheDirectory, keys: .always,
-      clock: clock)
+      set, served: movers.sections, cacheDirectory: options.cacheDirectory,
+      volumeRoot: volumeRoot, keys: .always, clock: clock)
     return (set, planner.planEach())
   }
 

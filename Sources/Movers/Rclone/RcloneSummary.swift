@@ -14,6 +14,8 @@ package struct RcloneSummary: Sendable {
 
   package var direction: RcloneJob.Direction
   package var figures = MirrorFigures()
+  /// What the volume holds; of a source alone.
+  package var sourceTotals: SourceTotals?
   package var seconds = 0.0
   /// What was not done, each in a line.
   package var shortfalls: [String] = []
@@ -25,6 +27,7 @@ package struct RcloneSummary: Sendable {
   /// Adds the outcome of one remote.
   mutating func add(_ outcome: RcloneTransferOutcome, at time: WallTime) {
     figures.add(outcome.figures)
+    sourceTotals = sourceTotals ?? outcome.sourceTotals
     shortfalls += outcome.shortfalls
     var remote = Remote(address: outcome.remote.address, isSuccessful: false)
     if let failure = outcome.failure {
@@ -109,6 +112,10 @@ extension RcloneSummary {
       "direction": .string(direction.rawValue), "seconds": .double(seconds),
     ]
     for (name, path) in counts { object[name] = .integer(figures[keyPath: path]) }
+    if let sourceTotals {
+      object["sourceFiles"] = .integer(sourceTotals.fileCount)
+      object["sourceBytes"] = .integer(sourceTotals.sizeBytes)
+    }
     object["shortfalls"] = .array(shortfalls.map(JSONValue.string))
     object["remotes"] = .array(remotes.map { .object($0.status) })
     return object
@@ -121,6 +128,10 @@ extension RcloneSummary {
     self.init(direction)
     seconds = object["seconds"]?.doubleValue ?? 0
     for (name, path) in counts { figures[keyPath: path] = try object.integer(name) }
+    if let files = object["sourceFiles"]?.integerValue {
+      sourceTotals = SourceTotals(
+        fileCount: files, sizeBytes: object["sourceBytes"]?.integerValue ?? 0)
+    }
     shortfalls = (object["shortfalls"]?.arrayValue ?? []).compactMap(\.stringValue)
     remotes = (object["remotes"]?.arrayValue ?? []).compactMap {
       $0.objectValue.flatMap(Remote.init)

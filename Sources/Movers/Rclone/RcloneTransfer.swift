@@ -7,6 +7,8 @@ struct RcloneTransferOutcome {
   /// Nil when it could not even be opened.
   var side: MirrorSide?
   var figures = MirrorFigures()
+  /// What the source holds; nil when that is not known.
+  var sourceTotals: SourceTotals?
   /// What ended it before all was done.
   var failure: RcloneError?
   /// What is lacking all the same, each in a line.
@@ -43,6 +45,7 @@ struct RcloneTransfer {
     let results = try run(from: .local(volume), to: destinations)
     for (destination, result) in zip(destinations, results) {
       outcomes[destination.index].figures = result.figures
+      outcomes[destination.index].sourceTotals = result.sourceTotals
       outcomes[destination.index].failure = result.failure.map { .mirror($0) }
       if let shortfall = result.shortfall {
         outcomes[destination.index].shortfalls.append(shortfall)
@@ -73,6 +76,7 @@ struct RcloneTransfer {
 
   private struct Result {
     var figures = MirrorFigures()
+    var sourceTotals: SourceTotals?
     var failure: MirrorError?
     var shortfall: String?
   }
@@ -86,6 +90,7 @@ struct RcloneTransfer {
     var outcomes = [DestinationOutcome?](repeating: nil, count: destinations.count)
     var failures = destinations.map { _ in RcloneFailures() }
     var sourceFailures = RcloneFailures()
+    var totals: SourceTotals?
     var numbers = Array(destinations.indices)
     for attempt in 1...attemptCount {
       for number in numbers { failures[number] = RcloneFailures() }
@@ -98,6 +103,7 @@ struct RcloneTransfer {
         (lane.map { takers[$0] } ?? sourceFailures).take(event)
       }
       let outcome = try access.mirroring { () throws(MirrorError) in try run.run() }
+      totals = outcome.sourceTotals
       for (number, result) in zip(numbers, outcome.destinations) { outcomes[number] = result }
       numbers = numbers.filter { outcomes[$0]?.mayBeRetried == true }
       guard !numbers.isEmpty, attempt < attemptCount else { break }
@@ -112,7 +118,9 @@ struct RcloneTransfer {
     sourceFailures.tell(access.tell, label: "")
     return destinations.indices.map { number in
       failures[number].tell(access.tell, label: destinations[number].label)
-      return result(of: outcomes[number], destinations[number].label)
+      var result = result(of: outcomes[number], destinations[number].label)
+      result.sourceTotals = totals
+      return result
     }
   }
 

@@ -33,6 +33,9 @@ struct ResticAccess: Sendable {
     }
   }
 
+  /// Whether the repository is a directory of this machine.
+  var isLocal: Bool { repository.address.hasPrefix("/") }
+
   /// Where scratch files stand.
   var temporaryDirectory: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 

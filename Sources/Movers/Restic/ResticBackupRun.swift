@@ -35,9 +35,11 @@ struct ResticBackupRun {
         "\(report.unreadableCount) files or directories could not be read; "
           + "no older snapshot was forgotten")
     } else {
+      var snapshotCount: Int64?
       try afterwards("forget", &summary) { () throws(RepositoryError) in
-        try forget(policy, in: repository)
+        snapshotCount = try forget(policy, in: repository)
       }
+      summary.snapshotCount = snapshotCount
     }
     var prunedAt: WallTime?
     if job.prunes {
@@ -45,6 +47,9 @@ struct ResticBackupRun {
         try prune(repository)
         prunedAt = SystemClock().wallTime()
       }
+    }
+    if job.prunes || report.parent == nil || access.isLocal {
+      summary.repositoryBytes = packBytes(of: repository)
     }
     let upkeep = ResticUpkeep(prunes: job.prunes, unlock: job.unlock)
     summary.status = upkeep.completed(ResticStatus(), prunedAt: prunedAt)
@@ -101,6 +106,7 @@ struct ResticBackupRun {
     ]
     options.excludeTexts = ResticJob.excludes
     if job.excludesCaches { options.markers = [.cache] }
+    options.ignoresInode = job.readsCopy
     options.hostname = ResticJob.hostname
     options.username = identity.username
     options.userID = identity.userID
@@ -136,10 +142,24 @@ struct ResticBackupRun {
     }
   }
 
+  /// The size of all packs; nil when they cannot be listed now. Takes a request for each thousand,
+  /// so it is not done after every run.
+  private func packBytes(of repository: Repository) -> Int64? {
+    var sum: Int64 = 0
+    do throws(RepositoryError) {
+      try repository.list(PackID.self) { _, sizeBytes in sum += sizeBytes }
+      return sum
+    } catch {
+      access.tell(.note("the size of the repository is not known: \(error.description)"))
+      return nil
+    }
+  }
+
+  /// Gives the count of snapshots of the volume that are left; nil without rules.
   private func forget(
     _ policy: RetentionPolicy, in repository: Repository
-  ) throws(RepositoryError) {
-    guard !policy.isEmpty else { return }
+  ) throws(RepositoryError) -> Int64? {
+    guard !policy.isEmpty else { return nil }
     var options = ForgetOptions(.policy(policy))
     options.filter = SnapshotFilter(
       hosts: [ResticJob.hostname], paths: [ResticJob.recordedPath])
@@ -153,6 +173,7 @@ struct ResticBackupRun {
     if !report.removed.isEmpty {
       access.tell(.note("snapshots removed: \(report.removed.count)"))
     }
+    return report.groups.reduce(0) { $0 + Int64($1.keep.count) }
   }
 
   private func prune(_ repository: Repository) throws(RepositoryError) {

@@ -18,6 +18,9 @@ package struct ResticSummary: Sendable, Equatable {
   /// What the repository or the volume lacked.
   package var sizeBytesAdded: Int64 = 0
   package var entryCountDeleted: Int64 = 0
+  /// Of a backup, where it is known: the packs of the repository, and the snapshots of the volume.
+  package var repositoryBytes: Int64?
+  package var snapshotCount: Int64?
   /// What was not done, each in a line.
   package var shortfalls: [String] = []
   /// The fields of the status that have changed.
@@ -57,6 +60,8 @@ extension ResticSummary {
       "direction": .string(direction.rawValue), "snapshot": .string(snapshot),
     ]
     for (name, path) in counts { object[name] = .integer(self[keyPath: path]) }
+    if let repositoryBytes { object["repositoryBytes"] = .integer(repositoryBytes) }
+    if let snapshotCount { object["snapshots"] = .integer(snapshotCount) }
     object["shortfalls"] = .array(shortfalls.map(JSONValue.string))
     object["status"] = .object(status.fields)
     return object
@@ -69,6 +74,8 @@ extension ResticSummary {
     self.init(direction)
     snapshot = try object.string("snapshot")
     for (name, path) in counts { self[keyPath: path] = try object.integer(name) }
+    repositoryBytes = object["repositoryBytes"]?.integerValue
+    snapshotCount = object["snapshots"]?.integerValue
     shortfalls = (object["shortfalls"]?.arrayValue ?? []).compactMap(\.stringValue)
     status = ResticStatus(fields: object["status"]?.objectValue ?? JSONObject())
   }

@@ -1,6 +1,7 @@
 package import Platform
 package import Replication
 import StateStore
+import Volumes
 
 /// One end of one replication over TLS-PSK, as a mover's child gets it.
 package struct RsyncTLSJob: Sendable, Equatable {
@@ -48,8 +49,8 @@ package struct RsyncTLSJob: Sendable, Equatable {
 
   /// The field of `spec` that names the mover.
   package static let section = "rsyncTLS"
-  /// What VolSync's mover leaves out of every run.
-  package static let standardExcludes = ["lost+found"]
+  /// What VolSync's mover leaves out of every run, and where copies and images stand.
+  package static let standardExcludes = ["lost+found", CopyPlace.name]
 
   /// The engine's options, but for ``excludes``: the rules are made where the engine is at home.
   package var sendOptions: SendOptions {

@@ -20,8 +20,8 @@ final class EndService {
   private static let lockSecondsMax = 30.0
   /// How long a run waits for a destination that is not ready, before it counts as failed.
   static let notReadySecondsMax = 3600.0
-  /// Times of a schedule that are counted as missed at once; more are "at least" as many.
-  static let missedCountMax = 10_000
+  /// Between two looks at a clock while an application is waited for.
+  private static let triggerPauseSeconds = 0.5
 
   private let key: ObjectKey
   private var end: RunEnd
@@ -31,6 +31,7 @@ final class EndService {
   private let retry: RetryPolicy
   private let store: any ServiceStore
   private let lockPath: String?
+  private let keeper: VolumeKeeper
   private let observer: RunSession.Observer
   private let makeMover: MakeMover
   private var status: ReplicationStatus
@@ -53,7 +54,8 @@ final class EndService {
 
   init(
     _ served: ServedEnd, _ end: RunEnd, board: ServiceBoard, clock: any Clock, retry: RetryPolicy,
-    store: any ServiceStore, lockPath: String?, observer: @escaping RunSession.Observer,
+    store: any ServiceStore, lockPath: String?, keeper: VolumeKeeper,
+    observer: @escaping RunSession.Observer,
     makeMover: @escaping MakeMover
   ) {
     key = served.key
@@ -63,6 +65,7 @@ final class EndService {
     self.retry = retry
     self.store = store
     self.lockPath = lockPath
+    self.keeper = keeper
     self.observer = observer
     self.makeMover = makeMover
     machine = end.machine
@@ -113,7 +116,7 @@ final class EndService {
     requests.ask(order.served.requestedRun, status)
     guard var new = order.served.end else { return }
     // What runs have left counts, not what was read from the disk some time ago.
-    new.set(new.carried?(end.statusFields) ?? end.statusFields)
+    new.carry(from: end)
     end = new
     machine = new.machine
     announced = nil
@@ -206,7 +209,9 @@ final class EndService {
       }
       if isNow == .synchronizing, was != .synchronizing { begin(from: was, step.status, mark) }
       status = step.status
-      if was == .synchronizing, isNow != .synchronizing { finish(report) }
+      if was == .synchronizing, isNow != .synchronizing {
+        finish(report, isLate: step.actions.contains(.countMissedInterval))
+      }
       requests.follow(mark)
       return step.actions
     }
@@ -232,13 +237,15 @@ final class EndService {
   }
 
   /// Keeps the record of a run that is over.
-  private func finish(_ report: MoverReport) {
+  private func finish(_ report: MoverReport, isLate: Bool) {
     guard let ledger else { return }
     let failure = lastFailure
     switch report {
     case .completed(_, let image):
       let outcome: RunRecord.Outcome = failure == nil ? .successful : .incomplete
-      store.add(ledger.record(outcome, message: failure?.message, image: image), of: key)
+      var record = ledger.record(outcome, message: failure?.message, image: image)
+      record.isLate = isLate
+      store.add(record, of: key)
     default: store.add(ledger.record(.failed, message: failure?.message), of: key)
     }
     ledger.log(failure.map { "ended: \($0.message)" } ?? "ended: done")
@@ -260,27 +267,11 @@ final class EndService {
     store.add(record, of: key)
   }
 
-  /// Keeps a record of the times of the schedule at which no run could start: before a run that
-  /// comes late, and during one that is over.
   private func tellMissed(from was: SyncState, to isNow: SyncState, at now: WallTime) {
-    guard end.spec.trigger.manual == nil, end.spec.trigger.schedule != nil else { return }
-    var from: WallTime?
-    if was != .synchronizing, isNow == .synchronizing { from = status.nextSyncTime }
-    if was == .synchronizing, isNow != .synchronizing { from = status.lastSyncStartTime }
-    guard var from, from < now else { return }
-    var times = machine.dueTimes(after: from, through: now, countMax: 1)
-    guard !times.isEmpty else { return }
-    // A process that was killed may have told already.
-    if let told = store.lastMissedTime(of: key), told > from { from = told }
-    times = machine.dueTimes(after: from, through: now, countMax: EndService.missedCountMax)
-    guard let first = times.first, let last = times.last else { return }
-    var record = RunRecord(
-      mover: end.job.section, cause: "schedule", started: first, ended: last, outcome: .missed)
-    record.missedCount = Int64(times.count)
-    record.message =
-      "\(times.count == EndService.missedCountMax ? "at least " : "")\(times.count) "
-      + (times.count == 1 ? "time" : "times") + " of the schedule passed without a run"
-    store.add(record, of: key)
+    let record = MissedTimes(end, machine).record(from: was, to: isNow, status, at: now) {
+      store.lastMissedTime(of: key)
+    }
+    if let record { store.add(record, of: key) }
   }
 
   // MARK: Waiting
@@ -323,6 +314,11 @@ final class EndService {
     guard ledger.measure("waiting", { board.waitForRuns(of: end.predecessors, for: key) }) else {
       return nil
     }
+    switch ledger.measure("waiting", waitForCopyTrigger) {
+    case .given: break
+    case .late(let message): return .failed(logs: Array("\(message)\n".utf8))
+    case .ending: return nil
+    }
     var job = end.job(at: clock.wallTime())
     if let peer = end.peer {
       let seconds = EndService.peerSecondsMax
@@ -348,11 +344,11 @@ final class EndService {
     if !job.listens { board.giveSlot(places: places) }
     switch outcome {
     case .completed(let completion):
-      end.set(completion.statusFields)
+      end.take(completion)
       lastFailure = completion.shortfall.map { MoverFailure(.partial, $0) }
       noteReady()
       observer(key, .completed(shortfall: completion.shortfall))
-      return over(.completed(logs: completion.logs, image: end.image))
+      return over(.completed(logs: completion.logs, image: end.image(after: completion)))
     case .failed(let failure):
       end.set(failure.statusFields)
       if board.isEnding(key) {
@@ -399,6 +395,16 @@ final class EndService {
     board.noteCutShort()
     keepFields()
     return nil
+  }
+
+  /// Waits until the application that uses the volume lets it be copied.
+  private func waitForCopyTrigger() -> VolumeKeeper.TriggerWait {
+    keeper.waitForTrigger { [self] in
+      takeUp()
+      return end.volume
+    } pause: { [self] in
+      board.pause(seconds: EndService.triggerPauseSeconds, for: key, after: revision)
+    }
   }
 
   /// Stores what an attempt that was cut short has changed of the status all the same.
@@ -484,15 +490,5 @@ final class EndService {
     attemptCount = 0
     board.noteRun(of: key)
     return report
-  }
-}
-
-extension MoverReport {
-  /// What is told of an end that may start again, or has not started.
-  fileprivate var leavesIdle: Bool {
-    switch self {
-    case .nothing, .cleanedUp, .failed, .error: true
-    case .completed, .gaveUp: false
-    }
   }
 }

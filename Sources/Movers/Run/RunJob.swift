@@ -75,6 +75,29 @@ package enum RunJob: Sendable {
     }
   }
 
+  /// The same job for another path. `hasNewInodes` says that numbers and change times of inodes are
+  /// those of a copy, and tell nothing about changes.
+  func reading(_ root: String, hasNewInodes: Bool) -> RunJob {
+    switch self {
+    case .rsyncTLS(var job):
+      job.root = root
+      return .rsyncTLS(job)
+    case .rsync(var job):
+      job.root = root
+      return .rsync(job)
+    case .rclone(var job):
+      job.root = root
+      return .rclone(job)
+    case .restic(var job):
+      job.root = root
+      if case .backup(var backup) = job.work {
+        backup.readsCopy = hasNewInodes
+        job.work = .backup(backup)
+      }
+      return .restic(job)
+    }
+  }
+
   /// The host to connect to for a listening address: all addresses are reached by the loopback.
   private static func connectHost(_ host: String) -> String {
     switch host {

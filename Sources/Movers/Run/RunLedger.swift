@@ -74,6 +74,8 @@ final class RunLedger: @unchecked Sendable {
     switch summary {
     case .session(let session):
       amounts.fileCount = session.fileCountTransferred
+      amounts.sourceFileCount = session.fileCountTotal
+      amounts.sourceBytes = session.sizeBytesTotal
       amounts.sentBytes = session.wireBytesSent
       amounts.storedBytes = session.literalBytes
       bottleneck = session.bottleneck
@@ -81,10 +83,18 @@ final class RunLedger: @unchecked Sendable {
       amounts.fileCount = restic.fileCount
       amounts.readBytes = restic.sizeBytes
       amounts.storedBytes = restic.sizeBytesAdded
+      if restic.direction == .backup {
+        amounts.sourceFileCount = restic.fileCount
+        amounts.sourceBytes = restic.sizeBytes
+      }
+      amounts.repositoryBytes = restic.repositoryBytes
+      amounts.snapshotCount = restic.snapshotCount
       result = restic.snapshot.isEmpty ? nil : restic.snapshot
     case .rclone(let rclone):
       amounts.fileCount = rclone.figures.transferredCount
       amounts.sentBytes = rclone.figures.transferredBytes
+      amounts.sourceFileCount = rclone.sourceTotals?.fileCount
+      amounts.sourceBytes = rclone.sourceTotals?.sizeBytes
     }
   }
 

@@ -48,6 +48,14 @@ package final class ServiceEngine: @unchecked Sendable {
     board = ServiceBoard(slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
   }
 
+  /// Runs the commands that a killed process had still to run, and removes the copies that it has
+  /// left, wherever it had made some. Before anything is served.
+  package func removeLeftovers() {
+    guard let stateDirectory else { return }
+    PendingHook.runAll(in: stateDirectory)
+    PlaceRegister(directory: stateDirectory).removeLeftovers()
+  }
+
   /// Serves these from now on, and nothing else: what is new starts, what has changed goes on with
   /// its next step, and what is gone ends with its run.
   package func serve(_ ends: [ServedEnd]) {
@@ -96,7 +104,10 @@ package final class ServiceEngine: @unchecked Sendable {
     let path = stateDirectory.map { "\($0)/\(key.lockName)" }
     // Its end is waited for by what is running.
     startDetachedThread("replication", stackSizeBytes: ServiceEngine.stackSizeBytes) { [self] in
-      service(served, end, lockPath: path).serve()
+      let keeper = VolumeKeeper(key, stateDirectory: stateDirectory, clock: clock, store: store)
+      keeper.removeLeftovers(of: end)
+      service(served, end, lockPath: path, keeper).serve()
+      keeper.release()
       lock.withLock {
         running[key] = nil
         if !board.isCancelled {
@@ -108,12 +119,14 @@ package final class ServiceEngine: @unchecked Sendable {
     }
   }
 
-  private func service(_ served: ServedEnd, _ end: RunEnd, lockPath: String?) -> EndService {
+  private func service(
+    _ served: ServedEnd, _ end: RunEnd, lockPath: String?, _ keeper: VolumeKeeper
+  ) -> EndService {
     EndService(
       served, end, board: board, clock: clock, retry: retry, store: store, lockPath: lockPath,
-      observer: observer
+      keeper: keeper, observer: observer
     ) { [movers] end, job, onEvent in
-      try movers.makeMover(of: end, job, lockPath: lockPath, onEvent: onEvent)
+      try movers.makeMover(of: end, job, lockPath: lockPath, keeper: keeper, onEvent: onEvent)
     }
   }
 

@@ -32,12 +32,13 @@ package protocol ServiceStore: Sendable {
   func add(_ run: RunRecord, of key: ObjectKey)
   func add(_ event: EventRecord, of key: ObjectKey)
   func append(log: [UInt8], of key: ObjectKey)
-}
 
-extension ServiceStore {
-  package func standing(of key: ObjectKey) -> Standing { .free }
-  package func relationFile(of key: ObjectKey) -> RelationFile? { nil }
-  package func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {}
+  /// Keeps an object that a run has made, with its status.
+  func put(_ manifest: JSONObject, status: JSONObject)
+  /// Removes such an object.
+  func remove(_ key: ObjectKey)
+  /// Sets annotations of Drover's own on an object; nil takes one away.
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?])
 }
 
 /// Keeps nothing: for a service whose objects are files of the user.
@@ -47,6 +48,9 @@ struct NoStore: ServiceStore {
   func add(_ run: RunRecord, of key: ObjectKey) {}
   func add(_ event: EventRecord, of key: ObjectKey) {}
   func append(log: [UInt8], of key: ObjectKey) {}
+  func put(_ manifest: JSONObject, status: JSONObject) {}
+  func remove(_ key: ObjectKey) {}
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {}
 }
 
 /// Keeps all in the state directory. Records that cannot be written are lost, and told: no run
@@ -111,6 +115,32 @@ package struct DirectoryStore: ServiceStore {
 
   package func append(log: [UInt8], of key: ObjectKey) {
     telling { () throws(StateError) in try directory.append(log: log, of: key) }
+  }
+
+  package func put(_ manifest: JSONObject, status: JSONObject) {
+    let text = Array(JSONValue.object(manifest).yamlText.utf8)
+    let set = ManifestLoader().decodeEach([("generated", text)]).set
+    guard let object = set.objects.first else {
+      preconditionFailure("an object that a run makes is one")
+    }
+    telling { () throws(StateError) in
+      _ = try directory.put(object, text: text)
+      try directory.update(object.key) { $0.status = status }
+    }
+  }
+
+  package func remove(_ key: ObjectKey) {
+    telling { () throws(StateError) in _ = try directory.remove(key) }
+  }
+
+  package func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {
+    telling { () throws(StateError) in
+      try directory.update(key) { own in
+        for (name, value) in annotations.sorted(by: { $0.key < $1.key }) {
+          own.annotations[name] = value.map(JSONValue.string)
+        }
+      }
+    }
   }
 
   @discardableResult

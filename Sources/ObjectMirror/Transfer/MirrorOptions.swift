@@ -103,6 +103,8 @@ package struct MirrorOutcome: Sendable {
   package let destinations: [DestinationOutcome]
   /// Entries that the source's one listing gave.
   package let sourceListedCount: Int64
+  /// The files among them.
+  package let sourceTotals: SourceTotals
   /// Bytes of the source's files that were read, for all destinations together.
   package let sourceReadBytes: Int64
 

@@ -63,17 +63,18 @@ package final class MirrorRun: @unchecked Sendable {
       // The bodies throw nothing.
       if let outcome = try? thread.join() { outcomes.append(outcome) }
     }
-    let listedCount = try listed.get()
+    let (listedCount, totals) = try listed.get()
     if isCancelled() { throw .cancelled }
     return MirrorOutcome(
-      destinations: outcomes, sourceListedCount: listedCount,
+      destinations: outcomes, sourceListedCount: listedCount, sourceTotals: totals,
       sourceReadBytes: share.counter.byteCount)
   }
 
-  /// Hands the source's one listing to all destinations; gives the count of its entries.
+  /// Hands the source's one listing to all destinations; gives the count of its entries, and what
+  /// its files amount to.
   private func list(
     _ plan: ListingPlan, _ broadcast: EntryBroadcast, _ lanes: [DestinationLane]
-  ) throws(MirrorError) -> Int64 {
+  ) throws(MirrorError) -> (count: Int64, totals: SourceTotals) {
     // Of a directory the division plays no part.
     let listing = SourceListing(
       source, plan, filter: options.filter, division: lanes.first?.division
@@ -89,10 +90,15 @@ package final class MirrorRun: @unchecked Sendable {
     }
     defer { listing.stop() }
     var count: Int64 = 0
+    var totals = SourceTotals()
     do throws(MirrorError) {
       while let batch = try listing.nextBatch() {
         if isCancelled() { throw .cancelled }
         count += Int64(batch.count)
+        for entry in batch where !entry.isDirectory {
+          totals.fileCount += 1
+          totals.sizeBytes += max(0, entry.sizeBytes)
+        }
         guard broadcast.send(batch) else { break }
       }
     } catch {
@@ -100,7 +106,7 @@ package final class MirrorRun: @unchecked Sendable {
       throw error
     }
     broadcast.finish()
-    return count
+    return (count, totals)
   }
 
   /// Whether a store takes part, which knows contents by their MD5.

@@ -9,6 +9,8 @@ package struct OwnRecord: Sendable, Equatable {
   /// Tells a changed spec.
   package var specDigest: String
   package var status = JSONObject()
+  /// Annotations that Drover sets: they win over those of the user's file.
+  package var annotations = JSONObject()
   /// A run that was asked for beside the spec's trigger, until one that started later has ended.
   package var requestedRun: String?
   /// The request that the run under way serves.
@@ -41,6 +43,7 @@ package struct OwnRecord: Sendable, Equatable {
     ]
     if let requestedRun { object["requestedRun"] = .string(requestedRun) }
     if let startedRequest { object["startedRequest"] = .string(startedRequest) }
+    if !annotations.members.isEmpty { object["annotations"] = .object(annotations) }
     if !status.members.isEmpty { object["status"] = .object(status) }
     return object
   }
@@ -56,6 +59,7 @@ package struct OwnRecord: Sendable, Equatable {
     self.generation = generation
     requestedRun = document["requestedRun"]?.stringValue
     startedRequest = document["startedRequest"]?.stringValue
+    annotations = document["annotations"]?.objectValue ?? JSONObject()
     status = document["status"]?.objectValue ?? JSONObject()
   }
 }
@@ -94,6 +98,11 @@ extension JSONObject {
     metadata["creationTimestamp"] = .string(own.created.rfc3339)
     metadata["generation"] = .integer(own.generation)
     metadata["uid"] = .string(own.uid)
+    if !own.annotations.members.isEmpty {
+      var annotations = metadata["annotations"]?.objectValue ?? JSONObject()
+      for member in own.annotations.members { annotations[member.name] = member.value }
+      metadata["annotations"] = .object(annotations)
+    }
     result["metadata"] = .object(metadata)
     if !own.status.members.isEmpty { result["status"] = .object(own.status) }
     return result

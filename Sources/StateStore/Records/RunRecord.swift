@@ -32,6 +32,12 @@ package struct RunRecord: Sendable, Equatable {
     package var readBytes: Int64?
     package var sentBytes: Int64?
     package var storedBytes: Int64?
+    /// What the run has found in its source.
+    package var sourceFileCount: Int64?
+    package var sourceBytes: Int64?
+    /// Of a repository after the run: its size, and the snapshots of the volume.
+    package var repositoryBytes: Int64?
+    package var snapshotCount: Int64?
 
     package init() {}
   }
@@ -53,6 +59,8 @@ package struct RunRecord: Sendable, Equatable {
   package var result: String?
   /// The stage that everything else waited for.
   package var bottleneck: String?
+  /// Whether it ended after the next one should have ended.
+  package var isLate = false
   /// With ``Outcome/missed``: how many times of the schedule have passed.
   package var missedCount: Int64?
 
@@ -67,6 +75,17 @@ package struct RunRecord: Sendable, Equatable {
   }
 }
 
+extension RunRecord.Amounts {
+  fileprivate static var fields: [(String, WritableKeyPath<RunRecord.Amounts, Int64?>)] {
+    [
+      ("files", \.fileCount), ("bytesRead", \.readBytes), ("bytesSent", \.sentBytes),
+      ("bytesStored", \.storedBytes), ("sourceFiles", \.sourceFileCount),
+      ("sourceBytes", \.sourceBytes), ("repositoryBytes", \.repositoryBytes),
+      ("snapshots", \.snapshotCount),
+    ]
+  }
+}
+
 extension RunRecord {
   package var document: JSONObject {
     var object: JSONObject = [
@@ -78,10 +97,10 @@ extension RunRecord {
       object["phases"] = .array(
         phases.map { .object(["name": .string($0.name), "seconds": .double($0.seconds)]) })
     }
-    if let count = amounts.fileCount { object["files"] = .integer(count) }
-    if let size = amounts.readBytes { object["bytesRead"] = .integer(size) }
-    if let size = amounts.sentBytes { object["bytesSent"] = .integer(size) }
-    if let size = amounts.storedBytes { object["bytesStored"] = .integer(size) }
+    for (name, path) in Amounts.fields {
+      if let value = amounts[keyPath: path] { object[name] = .integer(value) }
+    }
+    if isLate { object["late"] = .bool(true) }
     if let message {
       object["message"] = .string(message.cut(toBytes: StateLimits.recordTextSizeBytesMax))
     }
@@ -107,10 +126,8 @@ extension RunRecord {
       else { return nil }
       return Phase(name: name, seconds: seconds)
     }
-    amounts.fileCount = document["files"]?.integerValue
-    amounts.readBytes = document["bytesRead"]?.integerValue
-    amounts.sentBytes = document["bytesSent"]?.integerValue
-    amounts.storedBytes = document["bytesStored"]?.integerValue
+    for (name, path) in Amounts.fields { amounts[keyPath: path] = document[name]?.integerValue }
+    isLate = document["late"]?.boolValue ?? false
     message = document["message"]?.stringValue
     result = document["result"]?.stringValue
     bottleneck = document["bottleneck"]?.stringValue

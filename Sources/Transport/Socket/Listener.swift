@@ -13,6 +13,9 @@ package final class Listener: Sendable {
 
   package var boundPort: UInt16 { boundAddress.port }
 
+  /// Readable when somebody connects: for a `poll` over several descriptors.
+  package var descriptor: Int32 { socket.raw }
+
   /// Listens on `endpoint`: with an empty host on all IPv6 and IPv4 addresses (IPv4 alone where the
   /// machine has no IPv6), else on the first address of the host that can be bound. Port 0 picks a
   /// free one. `wakeup` ends ``accept(wakeup:until:)`` as `.cancelled`.
@@ -105,9 +108,6 @@ package final class Listener: Sendable {
       return Connection(socket: accepted, peer: peer, wakeup: connectionWakeup)
     }
   }
-
-  /// Readable when somebody waits to be accepted.
-  package var descriptor: Int32 { socket.raw }
 
   /// Takes the next connection when there is one, without waiting: a socket that does not block.
   ///

@@ -1,0 +1,43 @@
+import Manifests
+import Observation
+import Platform
+import StateStore
+
+/// A store whose statuses and runs the metrics hear of.
+struct ObservedStore: ServiceStore {
+  private let base: any ServiceStore
+  private let metrics: MetricsRegister
+
+  init(_ base: any ServiceStore, _ metrics: MetricsRegister) {
+    self.base = base
+    self.metrics = metrics
+  }
+
+  func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) throws {
+    try base.store(status, request, of: key)
+    metrics.note(status: status, of: key)
+  }
+
+  func lastMissedTime(of key: ObjectKey) -> WallTime? { base.lastMissedTime(of: key) }
+
+  func add(_ run: RunRecord, of key: ObjectKey) {
+    base.add(run, of: key)
+    metrics.note(run, of: key)
+  }
+
+  func standing(of key: ObjectKey) -> Standing { base.standing(of: key) }
+
+  func relationFile(of key: ObjectKey) -> RelationFile? { base.relationFile(of: key) }
+
+  func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {
+    try base.setFenced(by: generation, text, of: key)
+  }
+
+  func put(_ manifest: JSONObject, status: JSONObject) { base.put(manifest, status: status) }
+
+  func remove(_ key: ObjectKey) { base.remove(key) }
+
+  func add(_ event: EventRecord, of key: ObjectKey) { base.add(event, of: key) }
+
+  func append(log: [UInt8], of key: ObjectKey) { base.append(log: log, of: key) }
+}
