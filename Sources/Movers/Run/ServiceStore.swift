@@ -45,6 +45,9 @@ package protocol ServiceStore: Sendable {
 struct NoStore: ServiceStore {
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) {}
   func lastMissedTime(of key: ObjectKey) -> WallTime? { nil }
+  func standing(of key: ObjectKey) -> Standing { .free }
+  func relationFile(of key: ObjectKey) -> RelationFile? { nil }
+  func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) {}
   func add(_ run: RunRecord, of key: ObjectKey) {}
   func add(_ event: EventRecord, of key: ObjectKey) {}
   func append(log: [UInt8], of key: ObjectKey) {}
