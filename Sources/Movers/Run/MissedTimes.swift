@@ -1,4 +1,5 @@
 import Control
+import Manifests
 import Platform
 import StateStore
 
