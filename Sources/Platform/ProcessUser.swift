@@ -37,7 +37,8 @@ package struct ProcessUser: Sendable, Equatable {
     let file = Descriptor(owning: raw)
     return supplementalGroupIDs.withUnsafeBufferPointer { groups in
       var user = drover_user(
-        executable: file.raw, held: held ?? -1, user: userID, group: groupID, group_count: groups.count,
+        executable: file.raw, held: held ?? -1, user: userID, group: groupID,
+        group_count: groups.count,
         groups: groups.baseAddress)
       return drover_spawn_as(&user, arguments, environment, descriptors)
     }

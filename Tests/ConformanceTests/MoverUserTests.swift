@@ -35,7 +35,8 @@ import Testing
     try #require(chmod(hidden.path, 0o700) == 0)
     let result = try runProcess(
       hidden.path("drover"), ["run", "-f", "-", "--once", "-o", "json"],
-      environment: bench.repo.environment, stdin: Array(bench.source(Self.context).utf8), timeoutSeconds: 120)
+      environment: bench.repo.environment, stdin: Array(bench.source(Self.context).utf8),
+      timeoutSeconds: 120)
     #expect(result.status == 0, "\(result.errorText)")
     #expect(try owner("\(bench.repo.repository)/config") == [65534])
     // A file of root's own is a shortfall for it, as for any user.

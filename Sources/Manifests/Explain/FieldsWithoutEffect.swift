@@ -1,8 +1,8 @@
 package import Platform
 
 extension KindDocumentation {
-  /// The fields of an object's spec that are accepted and have no effect on a host, as paths without
-  /// positions, in the order of the table.
+  /// The fields of an object's spec that are accepted and have no effect on a host, as paths
+  /// without positions, in the order of the table.
   package func fieldsWithoutEffect(in document: JSONObject) -> [String] {
     guard let spec = fields.first(where: { $0.name == "spec" }),
       let value = document["spec"]

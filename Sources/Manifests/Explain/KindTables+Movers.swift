@@ -212,8 +212,9 @@ extension KindTables {
     fields += [
       Field(
         "moverSecurityContext", .object,
-        .improved("a mover runs as the user of Drover without it, and so in a namespace with the "
-          + "annotation \(Namespace.privilegedMovers)"),
+        .improved(
+          "a mover runs as the user of Drover without it, and so in a namespace with the "
+            + "annotation \(Namespace.privilegedMovers)"),
         "The user and groups of the mover.",
         [
           Field("runAsUser", .integer, "The user; only root's Drover can take another."),
