@@ -198,7 +198,7 @@ struct PlanFiles {
       ),
       (files.key("k"), "there is no ReplicationSource or ReplicationDestination"),
       (
-        files.source(annotations: "drover.internal/hook-before: x", section: ", address: a") + key,
+        files.source(annotations: "drover.internal/guard: x", section: ", address: a") + key,
         "is not served yet"
       ),
     ]

@@ -54,6 +54,11 @@ extension KindTables {
       let state = entry.treatment == .honoured ? "" : " (\(entry.treatment.sentence))"
       lines.append("\(annotation.name): \(entry.text)\(state).")
     }
+    if type.kind == Namespace.kind {
+      lines.append(
+        "\(Namespace.privilegedMovers): \"true\" lets movers run as Drover's own user, whatever "
+          + "their moverSecurityContext says.")
+    }
     if type.kind == PersistentVolumeClaim.kind {
       lines.append(
         "\(CopyTriggerAnnotation.use.name): a copy of the volume waits until "
