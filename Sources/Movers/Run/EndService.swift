@@ -429,10 +429,15 @@ final class EndService {
       standing = store.standing(of: key)
       let job = plain.of(
         standing.generation, store.relationFile(of: key), name: "\(key)")
+      let (shown, shownStatus) = (end, status)
       let mover = try makeMover(end, job) { [board, observer, key, store, clock] event in
         switch event {
         case .listening(let address):
           board.setListening(key, address)
+          // Whoever is to connect reads it there; what cannot be stored is with the next step.
+          let document = shown.document(of: shownStatus, address: board.shownAddress(of: key))
+          board.publish(document, of: key)
+          try? store.store(document, .none, of: key)
           store.add(
             EventRecord(
               .normal, "ServiceAddressAssigned", "listening on \(address)", at: clock.wallTime()),
