@@ -28,16 +28,18 @@ package struct MoverFailure: DroverError {
   package let logs: [UInt8]
   /// Fields of the status below the mover's own section that the attempt has changed all the same.
   package let statusFields: JSONObject
+  package let guardName: GuardName?
 
   package init(
     _ kind: FailureKind, _ message: String, hint: String? = nil, logs: [UInt8] = [],
-    statusFields: JSONObject = JSONObject()
+    statusFields: JSONObject = JSONObject(), guardName: GuardName? = nil
   ) {
     self.kind = kind
     self.message = message
     self.hint = hint
     self.logs = logs
     self.statusFields = statusFields
+    self.guardName = guardName
   }
 }
 

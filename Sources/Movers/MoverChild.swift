@@ -55,7 +55,7 @@ package struct MoverChild {
     } catch {
       let event = MoverEvent(error)
       emit(event)
-      guard case .failure(let kind, _, _) = event else { return .failed }
+      guard case .failure(let kind, _, _, _) = event else { return .failed }
       return ExitStatus(kind)
     }
   }

@@ -81,17 +81,17 @@ package struct Description: Sendable {
   // MARK: parts
 
   private func conditions(_ view: ReplicationView) -> [String] {
-    guard let condition = view.condition else { return [] }
+    guard !view.conditions.isEmpty else { return [] }
     var table = TextTable(["  Type", "Status", "Reason", "Since", "Message"])
-    let since = condition["lastTransitionTime"]?.stringValue.flatMap(WallTime.init(rfc3339:))
-    table.rows = [
-      [
+    table.rows = view.conditions.map { condition in
+      let since = condition["lastTransitionTime"]?.stringValue.flatMap(WallTime.init(rfc3339:))
+      return [
         "  " + (condition["type"]?.stringValue ?? ""), condition["status"]?.stringValue ?? "",
         condition["reason"]?.stringValue ?? "",
         since.map { ageText(seconds: now.seconds - $0.seconds) } ?? "",
         condition["message"]?.stringValue ?? "",
       ]
-    ]
+    }
     return ["Conditions:"] + table.lines()
   }
 

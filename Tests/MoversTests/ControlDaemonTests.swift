@@ -253,6 +253,10 @@ struct ControlDaemonTests {
     fixture.wait(for: "the end") { fixture.status("a")?["lastManualSync"] == .string("one") }
     #expect(fixture.status("a")?["lastSyncStartTime"] == nil)
     #expect(fixture.notices.values.isEmpty, "\(fixture.notices.values)")
+    // The record follows the status.
+    fixture.wait(for: "the record") {
+      (try? fixture.client.runs(of: fixture.key("a")))?.isEmpty == false
+    }
     let runs = try fixture.client.runs(of: fixture.key("a"))
     #expect(runs.map(\.outcome) == [.successful])
     #expect(runs.map(\.cause) == ["manual tag one"])

@@ -44,7 +44,7 @@ import Testing
         Lag:          8m20s behind the source
         Last Result:  Successful
         Failed Runs:  2 since the last that counted, the last 16m ago
-        Guards:       an empty volume is refused
+        Guards:       an empty volume is refused; losses and deletions are limited
         Conditions:
           Type            Status   Reason               Since   Message
           Synchronizing   False    WaitingForSchedule   6m40s   \(waiting)

@@ -38,7 +38,9 @@ extension KindTables {
     .hookOnError: AnnotationText(
       kinds: both, text: "Fail or Continue: what a failed command means", treatment: .notServed()),
     .guardLevel: AnnotationText(
-      kinds: both, text: "how careful the guards are", treatment: .notServed()),
+      kinds: both,
+      text: "on, off, or how much may go at once before a run is ended: lost-files=80%,"
+        + " lost-bytes=99%, deletions=off; see drover release"),
   ]
 
   static func annotationText(of type: any Manifest.Type) -> String {

@@ -23,7 +23,9 @@ package enum Annotation: String, CaseIterable, Sendable {
   /// Annotations that a run acts on; the others are known names whose time comes later.
   private var isServed: Bool {
     switch self {
-    case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone: true
+    case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone,
+      .guardLevel:
+      true
     default: false
     }
   }
@@ -56,6 +58,10 @@ package enum Annotation: String, CaseIterable, Sendable {
     case .jitter: Annotation.jitterProblem(in: value)
     case .timeZone: Annotation.timeZoneProblem(in: value)
     case .destinations: Annotation.destinationsProblem(in: value)
+    case .guardLevel:
+      GuardSetting(value) == nil
+        ? "\"\(value)\" is neither on nor off nor a list of shares: write for instance "
+          + "\"lost-files=80%, lost-bytes=99%, deletions=off\"" : nil
     default: nil
     }
   }

@@ -18,6 +18,10 @@ struct ObservedStore: ServiceStore {
     metrics.note(status: status, of: key)
   }
 
+  func endRelease(_ release: String, of key: ObjectKey) throws {
+    try base.endRelease(release, of: key)
+  }
+
   func lastMissedTime(of key: ObjectKey) -> WallTime? { base.lastMissedTime(of: key) }
 
   func add(_ run: RunRecord, of key: ObjectKey) {

@@ -26,6 +26,7 @@ package struct RsyncTLSJob: Sendable, Equatable {
   /// Patterns that do not travel.
   package var excludes: [String] = []
   package var isOneFileSystem = true
+  package var guards = JobGuards()
 
   package init(
     _ direction: Direction, root: String, host: String, port: UInt16, key: [UInt8]
@@ -47,12 +48,17 @@ package struct RsyncTLSJob: Sendable, Equatable {
     var options = SendOptions(root: root)
     options.oneFileSystem = isOneFileSystem
     options.allowEmptySource = allowEmptySource
+    options.sourceGuard = guards.source
+    options.deletionLimit = guards.deletions
+    // One that says how much may be deleted has decided for both sides.
+    if guards.liftsPeer { options.deleteCountMax = .max }
     return options
   }
 
   package var receiveOptions: ReceiveOptions {
     var options = ReceiveOptions(root: root)
     options.allowEmptyStockSource = allowEmptySource
+    options.deletionLimit = guards.deletions
     return options
   }
 }
@@ -64,7 +70,7 @@ extension RsyncTLSJob {
       "port": .integer(Int64(port)), "key": .string(hex(key)), "once": .bool(isOnce),
       "allowEmptySource": .bool(allowEmptySource),
       "excludes": .array(excludes.map(JSONValue.string)),
-      "oneFileSystem": .bool(isOneFileSystem),
+      "oneFileSystem": .bool(isOneFileSystem), "guards": .object(guards.document),
     ]
     if let identity { object["identity"] = .string(identity) }
     return object
@@ -88,5 +94,6 @@ extension RsyncTLSJob {
     allowEmptySource = try object.bool("allowEmptySource")
     excludes = (object["excludes"]?.arrayValue ?? []).compactMap(\.stringValue)
     isOneFileSystem = try object.bool("oneFileSystem")
+    guards = JobGuards(object["guards"]?.objectValue)
   }
 }

@@ -43,6 +43,8 @@ final class EndService {
   /// What the run under way has done so far.
   private var ledger: RunLedger?
   private var lastFailure: MoverFailure?
+  /// A person lets the next run pass the guards.
+  private var release: String?
 
   init(
     _ served: ServedEnd, _ end: RunEnd, board: ServiceBoard, clock: any Clock, retry: RetryPolicy,
@@ -62,6 +64,7 @@ final class EndService {
     problem = served.problem
     status = ReplicationStatus(document: served.status, section: nil)
     requests = RunRequests(served)
+    release = served.release
   }
 
   /// Returns when all shall end, or this end.
@@ -96,6 +99,11 @@ final class EndService {
     revision = order.revision
     problem = order.served.problem
     requests.ask(order.served.requestedRun, status)
+    if order.served.release != release {
+      release = order.served.release
+      // What waits because it has failed goes on.
+      if release != nil { status.failedRuns?.retryTime = nil }
+    }
     guard var new = order.served.end else { return }
     // What runs have left counts, not what was read from the disk some time ago.
     new.set(new.carried?(end.statusFields) ?? end.statusFields)
@@ -109,6 +117,7 @@ final class EndService {
   /// Takes a step: what is missed is told, the status stored, then what follows may be done. Nil
   /// when all shall end before it could be stored.
   private func take(_ report: MoverReport) -> [SyncAction]? {
+    if case .completed = report { notePassed() }
     while true {
       let now = clock.wallTime()
       let step = machine.step(status, report, at: now, requested: requests.tag(in: status))
@@ -151,6 +160,34 @@ final class EndService {
   private func openLedger(_ cause: String, _ status: ReplicationStatus) {
     let started = status.lastSyncStartTime ?? clock.wallTime()
     ledger = RunLedger(end, cause: cause, started: started, clock: clock, store: store)
+  }
+
+  /// A run has passed the guards: what it has found is what the next one is judged by.
+  private func notePassed() {
+    if lastFailure == nil, let found = ledger?.sourceTotals { status.source = found }
+    if let trip = status.guardTrip {
+      store.add(
+        EventRecord(
+          .normal, "GuardCleared", "the guard \(trip.name.rawValue) has let a run pass",
+          at: clock.wallTime()), of: key)
+    }
+    status.guardTrip = nil
+    guard let used = release else { return }
+    release = nil
+    do {
+      // Before the run counts: after a crash in between it asks for another release.
+      try store.endRelease(used, of: key)
+    } catch {
+      observer(key, .failed(failure(of: error)))
+    }
+  }
+
+  private func noteTrip(_ failure: MoverFailure) {
+    guard let name = failure.guardName else { return }
+    let now = clock.wallTime()
+    let since = status.guardTrip.flatMap { $0.name == name ? $0.since : nil } ?? now
+    status.guardTrip = GuardTrip(name, failure.message, since: since)
+    store.add(EventRecord(.warning, "GuardTripped", failure.message, at: now), of: key)
   }
 
   /// Keeps the record of a run that is over.
@@ -247,7 +284,8 @@ final class EndService {
     guard ledger.measure("waiting", { board.waitForRuns(of: end.predecessors, for: key) }) else {
       return nil
     }
-    var job = end.job(at: clock.wallTime())
+    let planned = end.job(at: clock.wallTime())
+    var job = planned.guarded(last: status.source, isReleased: release != nil)
     if let peer = end.peer {
       let seconds = EndService.peerSecondsMax
       let address = ledger.measure("waiting") {
@@ -268,7 +306,7 @@ final class EndService {
       guard ledger.measure("waiting", { board.takeSlot(key, places: places) }) else { return nil }
     }
     observer(key, .started)
-    let (outcome, hasListened) = ledger.measure("mover") { attempt(job, ledger) }
+    let (outcome, hasListened) = ledger.measure("mover") { attempt(job, of: planned, ledger) }
     if !job.listens { board.giveSlot(places: places) }
     switch outcome {
     case .completed(let completion):
@@ -299,7 +337,7 @@ final class EndService {
   }
 
   private func attempt(
-    _ job: RunJob, _ ledger: RunLedger
+    _ job: RunJob, of planned: RunJob, _ ledger: RunLedger
   ) -> (outcome: MoverOutcome, hasListened: Bool) {
     guard waitForLock() else { return (.failed(.cancelled), false) }
     ledger.beginAttempt()
@@ -324,7 +362,7 @@ final class EndService {
         observer(key, .event(event))
       }
       self.mover = mover
-      board.enter(key, mover, job)
+      board.enter(key, mover, planned, release: release)
       let outcome = mover.synchronize()
       return (outcome, board.leave(key))
     } catch {
@@ -345,6 +383,7 @@ final class EndService {
   private func afterFailure(_ failure: MoverFailure, hasListened: Bool) -> MoverReport? {
     lastFailure = failure
     ledger?.log("failed: \(failure.message)")
+    noteTrip(failure)
     store.add(
       EventRecord(.warning, "TransferFailed", failure.message, at: clock.wallTime()), of: key)
     if hasListened {

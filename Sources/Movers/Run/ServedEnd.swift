@@ -17,6 +17,8 @@ package struct ServedEnd: Sendable {
   package var requestedRun: String?
   /// The request that the run under way serves, as it was stored.
   package var startedRequest: String?
+  /// Lets the next run pass the guards; another one is another release.
+  package var release: String?
 
   package init(object: LoadedObject, uid: String, status: JSONObject, end: RunEnd?) {
     self.object = object

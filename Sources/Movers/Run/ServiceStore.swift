@@ -17,6 +17,9 @@ package protocol ServiceStore: Sendable {
   /// gone.
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) throws
 
+  /// Forgets a release that a run has used.
+  func endRelease(_ release: String, of key: ObjectKey) throws
+
   /// The time of the schedule up to which missed runs have been told; nil when none were.
   func lastMissedTime(of key: ObjectKey) -> WallTime?
 
@@ -28,6 +31,7 @@ package protocol ServiceStore: Sendable {
 /// Keeps nothing: for a service whose objects are files of the user.
 struct NoStore: ServiceStore {
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) {}
+  func endRelease(_ release: String, of key: ObjectKey) {}
   func lastMissedTime(of key: ObjectKey) -> WallTime? { nil }
   func add(_ run: RunRecord, of key: ObjectKey) {}
   func add(_ event: EventRecord, of key: ObjectKey) {}
@@ -57,6 +61,12 @@ package struct DirectoryStore: ServiceStore {
         own.startedRequest = nil
         if own.requestedRun == tag { own.requestedRun = nil }
       }
+    }
+  }
+
+  package func endRelease(_ release: String, of key: ObjectKey) throws {
+    try directory.update(key) { own in
+      if own.release == release { own.release = nil }
     }
   }
 

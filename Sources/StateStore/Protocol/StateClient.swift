@@ -63,6 +63,10 @@ package struct StateClient: Sendable {
     try changes(.trigger(key, tag: tag))
   }
 
+  package func release(_ key: ObjectKey, by person: String) throws(StateError) -> [ObjectChange] {
+    try changes(.release(key, by: person))
+  }
+
   package func events(of key: ObjectKey) throws(StateError) -> [EventRecord] {
     guard case .events(let events) = try ask(.events(key)) else {
       throw .badMessage("the answer holds no events")

@@ -23,6 +23,8 @@ package enum StateRequest: Sendable, Equatable {
   case pause(ObjectKey, isPaused: Bool)
   /// Asks for a run now.
   case trigger(ObjectKey, tag: String)
+  /// Lets the next run pass the guard that has ended one; `by` names the person.
+  case release(ObjectKey, by: String)
   case events(ObjectKey)
   case runs(ObjectKey, countMax: Int)
   case log(ObjectKey, sizeBytesMax: Int)
@@ -67,6 +69,9 @@ extension StateRequest {
     case .trigger(let key, let tag):
       set("trigger", key)
       object["tag"] = .string(tag)
+    case .release(let key, let person):
+      set("release", key)
+      object["by"] = .string(person)
     case .events(let key): set("events", key)
     case .runs(let key, let countMax):
       set("runs", key)
@@ -101,6 +106,7 @@ extension StateRequest {
     case "delete": return .delete(try keys(in: object))
     case "pause": return .pause(try object.key(), isPaused: try object.bool("paused"))
     case "trigger": return .trigger(try object.key(), tag: try object.string("tag"))
+    case "release": return .release(try object.key(), by: try object.string("by"))
     case "events": return .events(try object.key())
     case "runs":
       return .runs(try object.key(), countMax: Int(clamping: try object.integer("count")))
