@@ -21,7 +21,7 @@ struct Drover: ParsableCommand {
       PauseCommand.self, ResumeCommand.self, ReleaseCommand.self, DeleteCommand.self,
       ExplainCommand.self,
       RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
-      VerifyCommand.self, KeyCommand.self, VersionCommand.self,
+      VerifyCommand.self, KeyCommand.self, DoctorCommand.self, VersionCommand.self,
       MoverCommand.self,
       RelayCommand.self,
     ])
