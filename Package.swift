@@ -109,7 +109,7 @@ let package = Package(
     swift("Triggers", ["Platform"]),
     swift("Manifests", ["Triggers", "Platform", "CYAML"]),
     swift("Control", ["Manifests", "Platform"]),
-    swift("Volumes", ["Manifests", "Platform"]),
+    swift("Volumes", ["Manifests", "FileTree", "Platform"]),
     swift("StateStore", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
     swift("Presentation", ["Manifests", "Platform"]),
@@ -179,6 +179,7 @@ let package = Package(
     tests(of: "Triggers", ["Platform"]),
     tests(of: "Manifests", ["Triggers", "Platform"]),
     tests(of: "Control", ["Triggers", "Manifests", "Platform"]),
+    tests(of: "Volumes", ["Manifests", "Platform"]),
     tests(of: "StateStore", ["Manifests", "Platform"]),
     tests(of: "Presentation", ["Manifests", "Platform"]),
     tests(

@@ -2,6 +2,7 @@
 #include "CPlatform.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
@@ -10,12 +11,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -69,6 +72,40 @@ int drover_block_zero(int fd, uint64_t offset, uint64_t length) {
   return ioctl(fd, BLKZEROOUT, range);
 }
 int drover_ficlone(int destination, int source) { return ioctl(destination, FICLONE, source); }
+
+int drover_btrfs_create(int directory, const char *name) {
+  struct btrfs_ioctl_vol_args arguments = {0};
+  if (strlen(name) > 255) return errno = ENAMETOOLONG, -1;
+  strcpy(arguments.name, name);
+  return ioctl(directory, BTRFS_IOC_SUBVOL_CREATE, &arguments);
+}
+int drover_btrfs_snapshot(int directory, const char *name, int source) {
+  struct btrfs_ioctl_vol_args_v2 arguments = {.fd = source};
+  if (strlen(name) > 255) return errno = ENAMETOOLONG, -1;
+  strcpy(arguments.name, name);
+  return ioctl(directory, BTRFS_IOC_SNAP_CREATE_V2, &arguments);
+}
+int drover_btrfs_set_read_only(int subvolume, int on) {
+  __u64 flags;
+  if (ioctl(subvolume, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) != 0) return -1;
+  flags = on ? flags | BTRFS_SUBVOL_RDONLY : flags & ~(__u64)BTRFS_SUBVOL_RDONLY;
+  return ioctl(subvolume, BTRFS_IOC_SUBVOL_SETFLAGS, &flags);
+}
+int drover_btrfs_destroy(int directory, const char *name) {
+  struct btrfs_ioctl_vol_args arguments = {0};
+  if (strlen(name) > 255) return errno = ENAMETOOLONG, -1;
+  strcpy(arguments.name, name);
+  return ioctl(directory, BTRFS_IOC_SNAP_DESTROY, &arguments);
+}
+int64_t drover_file_system_type(int fd) {
+  struct statfs status;
+  return fstatfs(fd, &status) == 0 ? (int64_t)(unsigned)status.f_type : -1;
+}
+int drover_is_mount_root(int fd) {
+  struct statx status;
+  if (statx(fd, "", AT_EMPTY_PATH, 0, &status) != 0) return 0;
+  return (status.stx_attributes_mask & status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
 
 ssize_t drover_llistxattr(const char *path, char *list, size_t size) {
   return llistxattr(path, list, size);
@@ -130,3 +167,42 @@ int drover_terminal_columns(int fd) {
 int drover_set_cloexec(int fd, int on) { return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); }
 extern char **environ;
 char *const *drover_environ(void) { return environ; }
+
+int drover_send_descriptor(int socket, int fd) {
+  char byte = 1;
+  struct iovec piece = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
+  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof(int));
+  *(int *)CMSG_DATA(head) = fd;
+  return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+int drover_receive_descriptor(int socket) {
+  char byte;
+  struct iovec piece = {.iov_base = &byte, .iov_len = 1};
+  union {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct msghdr message = {.msg_iov = &piece,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof control.room};
+  ssize_t count = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (count < 0) return -1;
+  errno = count == 0 ? 0 : EBADMSG;
+  struct cmsghdr *head = count == 0 ? NULL : CMSG_FIRSTHDR(&message);
+  if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
+      head->cmsg_len != CMSG_LEN(sizeof(int)))
+    return -1;
+  return *(int *)CMSG_DATA(head);
+}

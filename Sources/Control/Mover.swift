@@ -15,6 +15,10 @@ package struct MoverCompletion: Sendable {
   /// What is lacking all the same, in a line: files that could not be read, upkeep that failed. Nil
   /// for a complete run.
   package var shortfall: String?
+  /// How the copy that was read, or the image that is kept, was made; nil when there is none.
+  package var copyFields: JSONObject?
+  /// The image that is kept.
+  package var image: ImageReference?
 
   package init(logs: [UInt8]) { self.logs = logs }
 }
@@ -29,6 +33,10 @@ package struct MoverFailure: DroverError {
   /// Fields of the status below the mover's own section that the attempt has changed all the same.
   package let statusFields: JSONObject
   package let guardName: GuardName?
+  /// The other end is well but not ready, and asks to be tried again after so long; no failure.
+  package var retrySeconds: Double?
+  /// The generation of the destination by which this source is out of force.
+  package var fencedBy: Int64?
 
   package init(
     _ kind: FailureKind, _ message: String, hint: String? = nil, logs: [UInt8] = [],

@@ -9,12 +9,20 @@ package struct LoadedObject: Sendable {
 
   package var key: ObjectKey { manifest.key }
 
-  /// The same object with a status that is kept elsewhere, and when it was made.
-  package func with(status: JSONObject, created: WallTime) -> LoadedObject {
+  /// The same object with a status that is kept elsewhere, when it was made, and annotations of
+  /// Drover's own.
+  package func with(
+    status: JSONObject, created: WallTime, annotations: JSONObject
+  ) -> LoadedObject {
     var result = document
     result["status"] = status.members.isEmpty ? nil : .object(status)
     var metadata = result["metadata"]?.objectValue ?? JSONObject()
     metadata["creationTimestamp"] = .string(created.rfc3339)
+    if !annotations.members.isEmpty {
+      var all = metadata["annotations"]?.objectValue ?? JSONObject()
+      for member in annotations.members { all[member.name] = member.value }
+      metadata["annotations"] = .object(all)
+    }
     result["metadata"] = .object(metadata)
     return LoadedObject(manifest: manifest, document: result, mark: mark)
   }

@@ -10,15 +10,17 @@ package final class ChildMover: Mover {
   package let name: String
   private let job: MoverJob
   private let launch: Launch
+  private let input: SharedDescriptor?
   private let onEvent: @Sendable (MoverEvent) -> Void
   private let state = CancelState()
 
-  /// `onEvent` is called on the thread of ``synchronize()``.
+  /// `onEvent` is called on the thread of ``synchronize()``. `input` is the child's standard input.
   package init(
     name: String, job: MoverJob, launch: @escaping Launch = ChildSpec.mover(job:),
-    onEvent: @escaping @Sendable (MoverEvent) -> Void
+    input: SharedDescriptor? = nil, onEvent: @escaping @Sendable (MoverEvent) -> Void
   ) {
     self.name = name
+    self.input = input
     self.job = job
     self.launch = launch
     self.onEvent = onEvent
@@ -26,7 +28,9 @@ package final class ChildMover: Mover {
 
   package func synchronize() -> MoverOutcome {
     do {
-      let child = try ChildProcess(launch(.object(job.document)))
+      var spec = launch(.object(job.document))
+      spec.standardInput = input
+      let child = try ChildProcess(spec)
       guard state.enter(child) else { return .failed(.cancelled) }
       defer { state.leave() }
       var record = EventRecord()
@@ -84,6 +88,8 @@ private struct EventRecord {
 
   private var failure: (kind: FailureKind, message: String, hint: String?, guardName: GuardName?)?
   private var summary: MoverSummary?
+  private var retrySeconds: Double?
+  private var fencedBy: Int64?
   private var warnings: [String] = []
   private var notes: [String] = []
 
@@ -95,6 +101,8 @@ private struct EventRecord {
     case .warning(let path, let message):
       if warnings.count < EventRecord.lineCountMax { warnings.append("\(path): \(message)") }
     case .note(let text): notes = notes.suffix(EventRecord.lineCountMax - 1) + [text]
+    case .notReady(let seconds): retrySeconds = Double(seconds)
+    case .fenced(let generation): fencedBy = generation
     case .listening, .progress, .item: break
     }
   }
@@ -141,8 +149,11 @@ private struct EventRecord {
       child.wasCancelled ? "cancelled" : "the mover ended with code \(code) and no message"
     let message = failure?.message ?? unknown
     let text = ([message] + [failure?.hint].compactMap { $0 }).joined(separator: "\n")
-    return MoverFailure(
+    var result = MoverFailure(
       kind, message, hint: failure?.hint, logs: log + Array("\(text)\n".utf8),
       statusFields: summary?.statusFields ?? JSONObject(), guardName: failure?.guardName)
+    result.retrySeconds = kind == .unreachable ? retrySeconds : nil
+    result.fencedBy = kind == .refused ? fencedBy : nil
+    return result
   }
 }

@@ -53,6 +53,7 @@ package struct MoverChild {
       emit(.summary(summary))
       return summary.shortfall == nil ? .done : .partial
     } catch {
+      if let sign = MoverEvent(sign: error) { emit(sign) }
       let event = MoverEvent(error)
       emit(event)
       guard case .failure(let kind, _, _, _) = event else { return .failed }

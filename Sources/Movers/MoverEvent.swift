@@ -11,6 +11,11 @@ package enum MoverEvent: Sendable {
   case warning(path: String, message: String)
   /// A step that is done, for people.
   case note(String)
+  /// The destination does not receive now and asks to be tried again; a failure follows that says
+  /// why.
+  case notReady(seconds: Int)
+  /// The destination has a later generation; a failure follows.
+  case fenced(generation: Int64)
   case summary(MoverSummary)
   /// The last event of a job that failed.
   case failure(kind: FailureKind, message: String, hint: String?, guardName: GuardName? = nil)
@@ -22,6 +27,16 @@ package enum MoverEvent: Sendable {
       case .item(let change, let path): .item(change: change, path: printable(path))
       case .warning(let path, let message): .warning(path: printable(path), message: message)
       }
+  }
+
+  /// What a session's end means besides its failure.
+  init?(sign error: any Error) {
+    switch error {
+    case ReplicationError.notReady(let seconds, _): self = .notReady(seconds: seconds)
+    case ReplicationError.fenced(let generation, _):
+      self = .fenced(generation: Int64(clamping: generation))
+    default: return nil
+    }
   }
 
   /// The failure that an error stands for.
@@ -49,6 +64,10 @@ extension MoverEvent {
     case .warning(let path, let message):
       return ["event": .string("warning"), "path": .string(path), "message": .string(message)]
     case .note(let text): return ["event": .string("note"), "text": .string(text)]
+    case .notReady(let seconds):
+      return ["event": .string("notReady"), "seconds": .integer(Int64(seconds))]
+    case .fenced(let generation):
+      return ["event": .string("fenced"), "generation": .integer(generation)]
     case .summary(let summary): return summary.document(event: "summary")
     case .failure(let kind, let message, let hint, let guardName):
       var object: JSONObject = [
@@ -74,6 +93,9 @@ extension MoverEvent {
     case "warning":
       self = .warning(path: try object.string("path"), message: try object.string("message"))
     case "note": self = .note(try object.string("text"))
+    case "notReady":
+      self = .notReady(seconds: Int(clamping: try object.integer("seconds")))
+    case "fenced": self = .fenced(generation: try object.integer("generation"))
     case "summary": self = .summary(try MoverSummary(object))
     case "failure":
       let kind = FailureKind(rawValue: try object.string("kind")) ?? .failed

@@ -41,6 +41,11 @@ package enum FileSystem {
     drover_open_tmpfile(directory, ".", Int32(mode))
   }
 
+  /// Gives a file or directory another path that nothing has yet (`renameat2`, RENAME_NOREPLACE).
+  package static func renameNew(_ path: String, to new: String) -> Int32 {
+    drover_renameat2(AT_FDCWD, path, AT_FDCWD, new, DROVER_RENAME_NOREPLACE)
+  }
+
   /// `syncfs(2)`.
   package static func synchronize(_ descriptor: Int32) -> Int32 { drover_syncfs(descriptor) }
 

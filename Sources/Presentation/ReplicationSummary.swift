@@ -25,6 +25,13 @@ struct ReplicationSummary {
     if let seconds = view.lagSeconds(now: now) {
       pairs.append(("Lag", "\(ageText(seconds: seconds)) behind the source"))
     }
+    for (title, field) in [
+      ("Waits For", "waitingFor"), ("Fenced", "fenced"), ("Promoted", "promoted"),
+    ] {
+      if let text = view.mover.flatMap({ object.text("status", $0, field) }) {
+        pairs.append((title, text))
+      }
+    }
     if let result = view.result { pairs.append(("Last Result", result)) }
     if view.failedRunCount > 0 { pairs.append(("Failed Runs", failures)) }
     if let image = object.text("status", "latestImage", "name") {
@@ -77,9 +84,17 @@ struct ReplicationSummary {
     case ("Direct", false), ("None", false):
       return "\(method): the volume itself is filled, no image is kept"
     case (_, true):
-      return "\(method): a point-in-time copy is read; see the events for how it was made"
-    case (_, false): return "\(method): an image is kept after each run"
+      return "\(method): a point-in-time copy is read\(lastCopy)"
+    case (_, false): return "\(method): an image is kept after each run\(lastCopy)"
     }
+  }
+
+  /// How the last copy or image was made, and how far it is of one moment.
+  private var lastCopy: String {
+    guard let copy = object.value(["status", "drover", "copy"])?.objectValue,
+      let method = copy.text("method"), let consistency = copy.text("consistency")
+    else { return "" }
+    return "; the last by \(method), \(consistency)" + (copy.text("note").map { " (\($0))" } ?? "")
   }
 
   private var trigger: String {

@@ -46,6 +46,7 @@ package struct ResourceColumns: Sendable {
         .path("DRIVER", "driver"), .path("DELETIONPOLICY", "deletionPolicy"),
         .path("METHOD", "parameters", "method"), .age,
       ]
+    case VolumeSnapshot.uniqueKind: volumeSnapshot
     case HubBackupSchedule.uniqueKind, HubRestore.uniqueKind:
       [.path("PHASE", "status", "phase"), .path("MESSAGE", "status", "lastMessage")]
     case BackupStorageLocation.uniqueKind:
@@ -105,6 +106,16 @@ package struct ResourceColumns: Sendable {
     Column(name: "ACCESS MODES") { object, _ in accessModes(object) },
     .path("STORAGECLASS", "spec", "storageClassName"), .age,
     .wide("VOLUMEMODE") { object, _ in object.text("spec", "volumeMode") ?? "Filesystem" },
+  ]
+
+  private static let volumeSnapshot: [Column] = [
+    .path("READYTOUSE", "status", "readyToUse"),
+    .path("SOURCEPVC", "spec", "source", "persistentVolumeClaimName"),
+    .path("RESTORESIZE", "status", "restoreSize"),
+    .path("SNAPSHOTCLASS", "spec", "volumeSnapshotClassName"),
+    .since("CREATIONTIME", "status", "creationTime"), .age,
+    .wide("CONSISTENCY") { object, _ in object.text("status", "drover", "consistency") ?? "" },
+    .wide("PATH") { object, _ in object.text("status", "drover", "path") ?? "" },
   ]
 
   /// kubectl's short form: RWO, ROX, RWX, RWOP.

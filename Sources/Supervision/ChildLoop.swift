@@ -29,8 +29,11 @@ struct ChildLoop {
       let jobEnds = try Pipe()
       let eventEnds = try Pipe()
       let logEnds = try Pipe()
-      let fds = [-1, logEnds.write.raw, logEnds.write.raw, jobEnds.read.raw, eventEnds.write.raw]
-      process = try withExtendedLifetime((jobEnds, logEnds, eventEnds)) {
+      let input = spec.standardInput?.raw ?? -1
+      let fds = [
+        input, logEnds.write.raw, logEnds.write.raw, jobEnds.read.raw, eventEnds.write.raw,
+      ]
+      process = try withExtendedLifetime((jobEnds, logEnds, eventEnds, spec.standardInput)) {
         () throws(PlatformError) in
         try StartedProcess(
           executable: spec.executable, arguments: spec.arguments, environment: keptEnvironment(),

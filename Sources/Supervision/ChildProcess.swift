@@ -9,6 +9,8 @@ package struct ChildSpec: Sendable {
   package var job: JSONValue
   /// Seconds between SIGTERM and SIGKILL after a cancellation.
   package var graceSeconds = 10.0
+  /// What becomes the child's standard input; nil for nothing.
+  package var standardInput: SharedDescriptor?
 
   package init(executable: String, arguments: [String], job: JSONValue) {
     self.executable = executable

@@ -27,3 +27,8 @@ extension VolumeBinder {
     throw .inaccessible(PlatformError.last("mkdir", path), owner: owner)
   }
 }
+
+extension BoundVolume {
+  /// Whether anything stands at the path.
+  package var isThere: Bool { access(path, F_OK) == 0 }
+}

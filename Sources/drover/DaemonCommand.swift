@@ -65,7 +65,10 @@ struct DaemonCommand: ParsableCommand {
     // Threads start when the signals are theirs no more.
     settings.notifier = try notification.open { log.write("warning: \($0)") }
     defer { settings.notifier?.stop() }
-    let daemon = try ControlDaemon(path: path, movers: .standard(), options: settings) {
+    let gate = try ListeningGate { log.write("refused a peer: \($0)") }
+    let daemon = try ControlDaemon(
+      path: path, movers: .standard(gate: gate), options: settings, gate: gate
+    ) {
       log.write($0)
     }
     handle.enter(daemon)

@@ -18,8 +18,8 @@ struct Drover: ParsableCommand {
     subcommands: [
       DaemonCommand.self, ApplyCommand.self, GetCommand.self, DescribeCommand.self,
       HistoryCommand.self, LogsCommand.self, WaitCommand.self, TriggerCommand.self,
-      PauseCommand.self, ResumeCommand.self, ReleaseCommand.self, DeleteCommand.self,
-      ExplainCommand.self,
+      PauseCommand.self, ResumeCommand.self, ReleaseCommand.self, PromoteCommand.self,
+      ReverseCommand.self, DeleteCommand.self, ExplainCommand.self,
       RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
       VerifyCommand.self, KeyCommand.self, DoctorCommand.self, VersionCommand.self,
       MoverCommand.self,

@@ -47,17 +47,26 @@ final class ReceiverLoop {
 
   /// The summary of a session that has come to its end.
   private func handle(_ event: ReceptionEvent) throws -> SessionSummary? {
-    guard case .peer(let stream, let result) = event else { return try stock?.takeCompletion() }
+    guard case .peer(let stream, let result) = event else {
+      let summary = try stock?.takeCompletion()
+      if summary != nil { try options.fence?.end() }
+      return summary
+    }
     let peer = try result.get()
     connected(stream, peer.speaks)
     switch peer.speaks {
     case .drover:
       stock?.abandon()
+      reception.setBusy(true)
+      defer { reception.setBusy(false) }
       return try interruption.cancelling(by: { stream.abort() }) {
         try ReplicationSession.receive(over: peer.stream, options: options, events: events)
       }
     case .rsync:
       do {
+        // It knows nothing of generations: it is of the first one.
+        try options.fence?.admit(1)
+        try options.fence?.begin(isRevertible: false)
         try stockReceiver().serve(peer.stream)
       } catch {
         StockReceiver.refuse(peer.stream, because: error)

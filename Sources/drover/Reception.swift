@@ -23,6 +23,30 @@ protocol PeerReception: AnyObject, Sendable {
 
   /// Ends ``next()`` and everything behind it. Any thread.
   func cancel()
+
+  func setBusy(_ isBusy: Bool)
+}
+
+extension PeerReception {
+  /// Tells whether a session is under way, during which other senders are asked to come later.
+  func setBusy(_ isBusy: Bool) {}
+}
+
+/// Where connections come from.
+protocol ConnectionSource: Sendable {
+  /// Waits for the next one; `wakeup` goes with it.
+  ///
+  /// - Throws: `TransportError.cancelled` after ``abort()`` and at the end of all connections.
+  func accept(_ wakeup: Wakeup) throws(TransportError) -> Connection
+
+  /// Ends ``accept(_:)``, now and later. Any thread.
+  func abort()
+}
+
+extension Listener: ConnectionSource {
+  func accept(_ wakeup: Wakeup) throws(TransportError) -> Connection {
+    try accept(wakeup: wakeup, until: nil)
+  }
 }
 
 /// Accepts connections and authenticates them, several at a time, so that a peer that is silent or
@@ -31,7 +55,10 @@ final class Reception: PeerReception, @unchecked Sendable {
   /// Handshakes and authenticated peers that may wait at once; further ones wait in the kernel.
   private static let pendingCountMax = 16
 
-  private let listener: Listener
+  private static let busySeconds = 5
+
+  private let listener: any ConnectionSource
+  private let declinesWhenBusy: Bool
   private let context: TLSContext
   private let timeouts: StreamTimeouts
   private let refused: @Sendable (TransportError) -> Void
@@ -45,20 +72,23 @@ final class Reception: PeerReception, @unchecked Sendable {
   private var hasNote = false
   private var failure: TransportError?
   private var isStopped = false
+  private var isBusy = false
 
   // Touched by the accepting thread, and by `stop` after that one has ended.
   private var threads: [UInt64: Thread<Void>] = [:]
   private var accepting: Thread<Void>?
 
   /// Starts accepting. `refused` is called, from several threads, for each peer that has not come
-  /// through the handshake.
+  /// through the handshake. With `declinesWhenBusy` a sender that comes during another's session is
+  /// asked to come later; without it, it waits.
   init(
-    _ listener: Listener, keys: KeyRing, timeouts: StreamTimeouts,
-    refused: @escaping @Sendable (TransportError) -> Void
+    _ listener: any ConnectionSource, keys: KeyRing, timeouts: StreamTimeouts,
+    declinesWhenBusy: Bool = false, refused: @escaping @Sendable (TransportError) -> Void
   ) throws(TransportError) {
     self.listener = listener
     self.timeouts = timeouts
     self.refused = refused
+    self.declinesWhenBusy = declinesWhenBusy
     context = try .server(keys)
     changed = Condition(lock)
     accepting = Thread("accept") { [unowned self] in self.acceptAll() }
@@ -94,6 +124,8 @@ final class Reception: PeerReception, @unchecked Sendable {
     }
   }
 
+  func setBusy(_ isBusy: Bool) { lock.withLock { self.isBusy = isBusy } }
+
   /// Ends ``next()`` and everything behind it. Any thread.
   func cancel() {
     let (wakeups, streams) = lock.withLock {
@@ -122,7 +154,7 @@ final class Reception: PeerReception, @unchecked Sendable {
     while waitForRoom() {
       do {
         let wakeup = try Wakeup()
-        let connection = try listener.accept(wakeup: wakeup)
+        let connection = try listener.accept(wakeup)
         number += 1
         start(number, connection)
       } catch {
@@ -169,7 +201,11 @@ final class Reception: PeerReception, @unchecked Sendable {
     var arrival: (TLSStream, Result<RecognizedPeer, any Error>)?
     do throws(TransportError) {
       let stream = try TLSStream(connection, context: context, timeouts: timeouts)
-      arrival = (stream, Result { try PeerProtocol.recognize(stream) })
+      if declinesWhenBusy, lock.withLock({ isBusy }) {
+        decline(stream)
+      } else {
+        arrival = (stream, Result { try PeerProtocol.recognize(stream) })
+      }
     } catch {
       if error.kind != .cancelled { refused(error) }
     }
@@ -179,6 +215,25 @@ final class Reception: PeerReception, @unchecked Sendable {
       if let arrival, !isStopped { ready.append(arrival) }
       changed.broadcast()
     }
+  }
+
+  /// Asks those who wait for a session to come later, when there will be none.
+  func declineWaiting() {
+    let waiting = lock.withLock {
+      isBusy = true
+      defer { ready = [] }
+      return ready
+    }
+    for (stream, peer) in waiting {
+      // One that has said nothing sensible is not answered.
+      if let peer = try? peer.get() { decline(peer.stream) } else { stream.abort() }
+    }
+  }
+
+  private func decline(_ stream: any ByteStream) {
+    let reason = "another sync of it is under way"
+    ReplicationSession.decline(
+      stream, fence: nil, because: .notReady(seconds: Reception.busySeconds, reason: reason))
   }
 
   private func isExhaustion(_ error: any Error) -> Bool {

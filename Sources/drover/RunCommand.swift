@@ -4,6 +4,7 @@ import Glibc
 import Manifests
 import Movers
 import Platform
+import StateStore
 import Supervision
 
 extension UnknownFields: ExpressibleByArgument {}
@@ -78,8 +79,11 @@ struct RunCommand: ParsableCommand {
       let movers = MoverRegistry<MoverRequest>.standard()
       let set = try ManifestLoader(unknownFields: unknownFields).load(files)
       for notice in set.warnings { log.write("warning: \(notice)") }
+      // Where the daemon makes its own.
+      let volumeRoot = StatePath.standard(option: nil).map(ControlDaemon.volumeRoot)
       let planner = RunPlanner(
-        set, served: movers.sections, cacheDirectory: RepoCache.standardPath)
+        set, served: movers.sections, cacheDirectory: RepoCache.standardPath,
+        volumeRoot: volumeRoot)
       let plan = try planner.plan()
       let directory = try RunDirectory()
       defer { directory.remove() }
@@ -88,6 +92,7 @@ struct RunCommand: ParsableCommand {
       let report =
         once || plan.isDoneAfterOneRun
         ? try runOnce(plan, movers, directory, log) : try serve(plan, movers, directory, log)
+      RunClaims(set, plan, volumeRoot: volumeRoot).fill(after: report) { log.write($0) }
       if let output { try print(report.objects, output) }
       return report.exitStatus
     } catch {

@@ -67,7 +67,7 @@ final class RunLog: Sendable {
     case .summary(let summary):
       return summary.logText.split(separator: "\n").joined(separator: "; ")
     // The failure is told when it is known whether it will be tried again.
-    case .progress, .failure: return nil
+    case .progress, .notReady, .fenced, .failure: return nil
     }
   }
 }

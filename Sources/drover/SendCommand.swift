@@ -146,7 +146,14 @@ struct TransferOptions: ParsableArguments {
   @Flag(help: "Let an empty source empty a filled destination.")
   var allowEmptySource = false
 
+  @Option(
+    help: ArgumentHelp(
+      "The generation of the source, for a destination that was promoted before: see drover promote"
+        + " [1].", valueName: "number"))
+  var generation: UInt64 = 1
+
   func validate() throws {
+    if generation == 0 { throw ValidationError("generations count from 1") }
     if noCompress, compress != nil || compressAdaptively {
       throw ValidationError("--compress and --no-compress exclude each other")
     }
@@ -166,6 +173,7 @@ struct TransferOptions: ParsableArguments {
     options.bandwidthLimitBytesPerSecond = bwlimit?.bytesPerSecond
     options.compression = noCompress ? .none : compress ?? .adaptive
     options.allowEmptySource = allowEmptySource
+    options.generation = generation
     return options
   }
 

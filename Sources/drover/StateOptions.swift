@@ -27,11 +27,12 @@ struct StateOptions: ParsableArguments {
 
   /// Who is asked: the daemon, or the files when none runs.
   func client() throws -> StateClient {
-    StateClient(
-      path: try path(),
+    let path = try path()
+    return StateClient(
+      path: path,
       check: ControlDaemon.check(
         served: MoverRegistry<MoverRequest>.standard().sections,
-        cacheDirectory: RepoCache.standardPath))
+        cacheDirectory: RepoCache.standardPath, volumeRoot: ControlDaemon.volumeRoot(of: path)))
   }
 
   /// The key of a replication that is named alone: a source, or else a destination.

@@ -31,9 +31,10 @@ final class TunnelEngine: ReplicationEngine {
     _ job: RsyncTLSJob, events: @escaping @Sendable (SessionEvent) -> Void,
     listening: @escaping @Sendable (HostPort) -> Void
   ) throws -> SessionSummary {
-    let listener = try Listener(on: Endpoint(host: job.host, port: job.port), wakeup: Wakeup())
-    listening(HostPort(host: job.host, port: listener.boundPort))
-    let reception = try Reception(listener, keys: keys(of: job), timeouts: timeouts) {
+    let reception = try Reception(
+      source(of: job, listening), keys: keys(of: job), timeouts: timeouts,
+      declinesWhenBusy: job.isHanded
+    ) {
       events(.warning(path: [], message: $0.description))
     }
     defer { reception.stop() }
@@ -45,12 +46,23 @@ final class TunnelEngine: ReplicationEngine {
         let outcome = try sessions.next()
         do {
           let summary = try outcome.get()
-          if job.isOnce { return summary }
+          guard job.isOnce else { continue }
+          if job.isHanded { reception.declineWaiting() }
+          return summary
         } catch let error where !interruption.isInterrupted && TunnelEngine.isOfPeer(error) {
           events(.warning(path: [], message: "\(error)"))
         }
       }
     }
+  }
+
+  private func source(
+    of job: RsyncTLSJob, _ listening: (HostPort) -> Void
+  ) throws -> any ConnectionSource {
+    if job.isHanded { return HandedConnections(wakeup: try Wakeup()) }
+    let listener = try Listener(on: Endpoint(host: job.host, port: job.port), wakeup: Wakeup())
+    listening(HostPort(host: job.host, port: listener.boundPort))
+    return listener
   }
 
   /// Whether a failed session leaves hope for the next one: the peer or the way to it failed, not
@@ -59,7 +71,8 @@ final class TunnelEngine: ReplicationEngine {
     switch error {
     case is TransportError: true
     case ReplicationError.peer, ReplicationError.violation, ReplicationError.version,
-      ReplicationError.peerLeft, ReplicationError.peerGone, ReplicationError.stalled:
+      ReplicationError.peerLeft, ReplicationError.peerGone, ReplicationError.stalled,
+      ReplicationError.fenced, ReplicationError.notReady:
       true
     default: false
     }

@@ -199,9 +199,6 @@ import Testing
     let outcome = try bench.run(remote)
     #expect(outcome.result.status == 2)
     #expect(outcome.log.contains("a repository behind 'rest:' is not served yet"))
-    let clone = try bench.run(bench.source().replacing("Direct", with: "Clone"))
-    #expect(clone.result.status == 2)
-    #expect(clone.log.contains("spec.restic.copyMethod: Clone is not served yet"))
   }
 
   @Test func aWrongPasswordFailsWithoutARepositoryOfItsOwn() throws {

@@ -51,7 +51,11 @@ else {
 }
 let (drover, journal) = (arguments[5], arguments[6])
 let clock = FastClock(originSeconds: origin, startNanoseconds: start, speed: speed)
-let movers = MoverRegistry<MoverRequest>.standard { job in
+guard let gate = try? ListeningGate(refused: { print("refused: \($0)") }) else {
+  print("trouble: no gate")
+  exit(1)
+}
+let movers = MoverRegistry<MoverRequest>.standard(gate: gate) { job in
   let raw = open(journal, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
   let descriptor = Descriptor(owning: raw)
   // A journal that cannot be written shows as runs that are missing.
@@ -63,7 +67,7 @@ options.lookSecondsMax = 0.005
 options.retry = RetryPolicy(attemptCountMax: 3, firstDelaySeconds: 0.02)
 do {
   let daemon = try ControlDaemon(
-    path: arguments[1], movers: movers, options: options, clock: clock
+    path: arguments[1], movers: movers, options: options, gate: gate, clock: clock
   ) { notice in
     switch notice {
     case .problem(let problem): print("problem: \(problem)")

@@ -64,7 +64,7 @@ import Testing
       served == [
         "ConfigMap", "Namespace", "PersistentVolume", "PersistentVolumeClaim",
         "ReplicationDestination", "ReplicationSource", "Secret", "StorageClass",
-        "VolumeSnapshotClass",
+        "VolumeSnapshot", "VolumeSnapshotClass",
       ])
   }
 }

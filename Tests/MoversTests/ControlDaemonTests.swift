@@ -24,7 +24,10 @@ final class DaemonFixture: @unchecked Sendable {
 
   var path: String { temporary.path("state") }
   var client: StateClient {
-    StateClient(path: path, check: ControlDaemon.check(served: script.registry.sections))
+    StateClient(
+      path: path,
+      check: ControlDaemon.check(
+        served: script.registry.sections, volumeRoot: ControlDaemon.volumeRoot(of: path)))
   }
 
   func start(slotCount: Int = 4) throws {

@@ -45,7 +45,7 @@ struct DaemonKillTests {
     kind: ReplicationDestination
     metadata: {name: copy}
     spec:
-      rsyncTLS: {copyMethod: Direct, destinationPVC: \(temporary.path("copy"))}
+      rsyncTLS: {copyMethod: Snapshot, destinationPVC: \(temporary.path("copy"))}
     ---
     apiVersion: volsync.backube/v1alpha1
     kind: ReplicationSource
@@ -53,7 +53,7 @@ struct DaemonKillTests {
     spec:
       sourcePVC: \(temporary.path("source"))
       trigger: {schedule: '*/15 * * * *'}
-      rsyncTLS: {copyMethod: Direct}
+      rsyncTLS: {copyMethod: Snapshot}
     ---
     apiVersion: volsync.backube/v1alpha1
     kind: ReplicationSource
@@ -61,7 +61,7 @@ struct DaemonKillTests {
     spec:
       sourcePVC: \(temporary.path("source"))
       trigger: {schedule: '*/30 * * * *'}
-      restic: {copyMethod: Direct, repository: backup}
+      restic: {copyMethod: Clone, repository: backup}
     ---
     apiVersion: volsync.backube/v1alpha1
     kind: ReplicationSource
@@ -70,7 +70,7 @@ struct DaemonKillTests {
       sourcePVC: \(temporary.path("source"))
       trigger: {schedule: '0 * * * *'}
       rclone:
-        copyMethod: Direct
+        copyMethod: Clone
         rcloneConfig: bucket
         rcloneConfigSection: local
         rcloneDestPath: \(temporary.path("bucket"))
@@ -204,6 +204,13 @@ struct DaemonKillTests {
   private func checkLeftovers(_ client: StateClient) throws {
     #expect(try runProcess("find", [state, "-name", ".tmp-*"]).outputText == "")
     #expect(try runProcess("find", [state, "-name", "*.damaged"]).outputText == "")
+    // No copy is left, and of the images the one that the status names.
+    let destination = try client.object(key("copy", "ReplicationDestination")).document
+    let image = destination["status"]?.objectValue?["latestImage"]?.objectValue?["name"]?
+      .stringValue
+    let file = "default.\(try #require(image))"
+    let names = try DurableFile.names(in: temporary.path(".drover-copies"), countMax: 99)
+    #expect(names == [file, "\(file).image"])
     for name in ["copy", "bucket"] {
       let difference = try runProcess(
         "diff", ["-r", temporary.path("source"), temporary.path(name)]

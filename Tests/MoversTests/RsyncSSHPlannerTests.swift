@@ -73,7 +73,7 @@ import Testing
     let send = try #require(plan.sources.first?.job.rsync)
     #expect(send.key == Array("k/source".utf8))
     #expect(send.peerKey == Array("k/destination.pub".utf8))
-    #expect(send.excludes == ["lost+found"])
+    #expect(send.excludes == ["lost+found", ".drover-copies"])
     #expect(plan.sources.first?.peer == plan.destinations.first?.key)
     #expect(plan.generatedSecrets.isEmpty)
     for job in [receive, send] { #expect(try RsyncSSHJob(job.document) == job) }

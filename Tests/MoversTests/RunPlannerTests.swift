@@ -87,7 +87,7 @@ struct PlanFiles {
     #expect(source.peer == destination.key)
     #expect(destination.job.rsyncTLS?.host == "127.0.0.1")
     #expect(destination.job.rsyncTLS?.port == 0)
-    #expect(destination.job.rsyncTLS?.excludes == ["lost+found"])
+    #expect(destination.job.rsyncTLS?.excludes == ["lost+found", ".drover-copies"])
     #expect(plan.order == [destination.key, source.key])
   }
 

@@ -9,12 +9,12 @@ private func set(_ text: String) throws -> ManifestSet {
   try ManifestLoader().decode([("v.yaml", Array(text.utf8))])
 }
 
-private func source(_ claim: String, method: String = "Direct") -> String {
+private func source(_ claim: String) -> String {
   """
   apiVersion: volsync.backube/v1alpha1
   kind: ReplicationSource
   metadata: {name: s}
-  spec: {sourcePVC: \(claim), rsyncTLS: {copyMethod: \(method)}}
+  spec: {sourcePVC: \(claim), rsyncTLS: {copyMethod: Direct}}
 
   """
 }
@@ -91,7 +91,6 @@ private func message(_ text: String) throws -> String {
     let here = "hostPath: {path: \(directory.path)}"
     let cases: [(String, String)] = [
       (source("/nowhere/at/all"), "does not exist"),
-      (source(directory.path, method: "Snapshot"), "copyMethod Snapshot is not served yet"),
       (source("/dev/null"), "is something else"),
       (source("\(image)/below"), "Not a directory"),
       (source("c"), "no PersistentVolumeClaim \"c\""),

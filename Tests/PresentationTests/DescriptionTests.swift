@@ -145,6 +145,26 @@ import Testing
     #expect(!text().contains("Lag:"))
   }
 
+  @Test func saysHowConsistentTheLastCopyWas() {
+    var object = sampleSource().document
+    object["spec"] = .object([
+      "sourcePVC": .string("c"),
+      "restic": .object(["repository": .string("r"), "copyMethod": .string("Clone")]),
+    ])
+    func text() -> String {
+      Description(PrintedObject(kind: "ReplicationSource", document: object), now: now).text
+    }
+    #expect(text().contains("Copy:         Clone: a point-in-time copy is read\n"))
+    object["status"] = .object([
+      "drover": .object([
+        "copy": .object(["method": .string("reflink"), "consistency": .string("per file")])
+      ])
+    ])
+    #expect(
+      text().contains(
+        "Copy:         Clone: a point-in-time copy is read; the last by reflink, per file\n"))
+  }
+
   @Test func noValueCommandsTheTerminal() {
     var object = sampleSource().document
     object["status"] = .object([

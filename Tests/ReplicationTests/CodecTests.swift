@@ -64,7 +64,7 @@ import Testing
       valid: {
         ReceiverGreeting(
           nonce: [UInt8](repeating: 5, count: 32),
-          refusal: AbortMessage(kind: .refused, text: "no")
+          .refused(AbortMessage(kind: .refused, text: "no"))
         ).encoded()
       },
       decode: { _ = try ReceiverGreeting(decoding: [UInt8]($0)) }),
@@ -163,16 +163,32 @@ import Testing
     #expect(acknowledgement.digest == Acknowledgement.example.digest)
     #expect(acknowledgement.deletedCount == 7)
     #expect(acknowledgement.matchedBytes == 1 << 60)
-    let greeting = try SenderGreeting.tree(flags: [.delete, .inPlace], excludes: ["*.o"])
+    var greeting = try SenderGreeting.tree(flags: [.delete, .inPlace], excludes: ["*.o"])
+    greeting.generation = 1 << 40
     let decoded = try SenderGreeting(decoding: greeting.encoded())
     #expect(decoded.nonce == greeting.nonce)
     #expect(decoded.flags == greeting.flags)
     #expect(decoded.filter == greeting.filter)
     #expect(decoded.deleteCountMax == 12)
     #expect(decoded.encoded() == greeting.encoded())
+    #expect(decoded.generation == 1 << 40)
     let answer = try ReceiverGreeting(
-      decoding: ReceiverGreeting(nonce: greeting.nonce, refusal: nil).encoded())
-    #expect(answer.refusal == nil)
+      decoding: ReceiverGreeting(nonce: greeting.nonce).encoded())
+    #expect(answer.error == nil)
+    for (seconds, shown) in [(0, 1), (7, 7), (1 << 31, 600)] as [(UInt32, Int)] {
+      let answer = try ReceiverGreeting(
+        decoding: ReceiverGreeting(
+          nonce: greeting.nonce, .notReady(seconds: seconds, reason: "paused")
+        ).encoded())
+      guard case .notReady(shown, "paused") = answer.error else {
+        throw TestFailure("\(String(describing: answer.error))")
+      }
+    }
+    let fenced = try ReceiverGreeting(
+      decoding: ReceiverGreeting(nonce: greeting.nonce, .fenced(generation: 3, text: "go"))
+        .encoded())
+    guard case .fenced(3, "go") = fenced.error else { throw TestFailure("not fenced") }
+    #expect(fenced.error?.kind == .refused)
     for kind in FailureKind.allCases {
       let message = try AbortMessage(kind: kind, text: "why").encoded().withUnsafeBytes {
         try AbortMessage(decoding: $0)

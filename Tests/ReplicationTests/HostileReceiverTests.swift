@@ -249,7 +249,7 @@ import Transport
     let (left, right) = try DescriptorStream.makePair()
     let answer = ReceiverGreeting(
       nonce: [UInt8](repeating: 1, count: 32),
-      refusal: AbortMessage(kind: .refused, text: "not today"))
+      .refused(AbortMessage(kind: .refused, text: "not today")))
     try Greeting.send(answer.encoded(), over: right)
     let error = try #require(throws: ReplicationError.self) {
       try ReplicationSession.send(over: left, options: SendOptions(root: trees.source))

@@ -170,6 +170,34 @@ struct StateServerTests {
     try client.watch(until: MonotonicTime.now().advanced(bySeconds: 0.2)) { _ in true }
   }
 
+  @Test("A watch of files goes on with a daemon that starts, and tells nothing twice")
+  func watchGoesOnWithDaemon() throws {
+    let fixture = try StateFixture()
+    do { _ = try fixture.filled() }
+    let client = StateClient(path: fixture.path)
+    var server: StateServer?
+    defer { server?.stop() }
+    var notices: [String] = []
+    try client.watch(until: MonotonicTime.now().advanced(bySeconds: 60)) { notice in
+      guard let notice else {
+        notices.append("-")
+        do {
+          _ = try client.delete([Samples.secretKey])
+          server = try StateServer(StateService(fixture.open()))
+        } catch {
+          Issue.record(error)
+          return false
+        }
+        return true
+      }
+      notices.append("\(notice.change.rawValue) \(notice.object.key.name)")
+      if notice.change == .deleted { _ = try? client.setPaused(Samples.sourceKey, true) }
+      return notice.change != .modified
+    }
+    #expect(
+      notices == ["ADDED data", "ADDED key", "-", "DELETED key", "MODIFIED data"], "\(notices)")
+  }
+
   @Test("Many at once: each change is stored once, and all are there")
   func concurrent() throws {
     let served = try Served()

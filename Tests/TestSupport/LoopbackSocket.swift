@@ -59,7 +59,7 @@ func acceptConnection(_ listener: SharedDescriptor) -> SharedDescriptor? {
 }
 
 /// A connection to a port of 127.0.0.1; nil when nobody listens.
-func connectToLoopback(port: UInt16) -> SharedDescriptor? {
+package func connectToLoopback(port: UInt16) -> SharedDescriptor? {
   // No socket is the same as no listener: the caller drops the connection it would have served.
   guard let socket = try? makeStreamSocket() else { return nil }
   var address = loopbackAddress(port: port)
@@ -78,7 +78,7 @@ private func withoutDelay(_ socket: SharedDescriptor) -> SharedDescriptor {
 }
 
 /// Sends all of `bytes`; false when the other end is gone.
-func sendAll(_ bytes: ArraySlice<UInt8>, to target: SharedDescriptor) -> Bool {
+package func sendAll(_ bytes: ArraySlice<UInt8>, to target: SharedDescriptor) -> Bool {
   bytes.withUnsafeBytes { buffer in
     var offset = 0
     while offset < buffer.count {

@@ -34,6 +34,16 @@ int drover_block_device_size(int fd, uint64_t *size);
 int drover_block_zero(int fd, uint64_t offset, uint64_t length);
 int drover_ficlone(int destination, int source);
 
+// Subvolumes of btrfs, named in a directory, and what a file system is
+int drover_btrfs_create(int directory, const char *name);
+int drover_btrfs_snapshot(int directory, const char *name, int source);
+int drover_btrfs_set_read_only(int subvolume, int on);
+int drover_btrfs_destroy(int directory, const char *name);
+/* The f_type of statfs; -1 on failure. */
+int64_t drover_file_system_type(int fd);
+/* 1 when fd is the root of a mount, 0 when not or not known. */
+int drover_is_mount_root(int fd);
+
 // Extended attributes, by descriptor or by a path that is not followed at its end
 ssize_t drover_llistxattr(const char *path, char *list, size_t size);
 ssize_t drover_lgetxattr(const char *path, const char *name, void *value, size_t size);
@@ -66,6 +76,11 @@ int drover_gettid(void);
 int64_t drover_thread_cpu_ns(void);
 int drover_terminal_columns(int fd);
 int drover_set_cloexec(int fd, int on);
+// Sends a descriptor with one byte over a socket of AF_UNIX, without waiting (SCM_RIGHTS).
+int drover_send_descriptor(int socket, int fd);
+// The next descriptor, closed on exec, without waiting; -1 with errno, with 0 at the end, with
+// EBADMSG when a message held none.
+int drover_receive_descriptor(int socket);
 char *const *drover_environ(void);
 
 #include "Spawn.h"

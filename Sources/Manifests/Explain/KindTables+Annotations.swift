@@ -28,15 +28,21 @@ extension KindTables {
     .destinations: AnnotationText(
       kinds: source, text: "with rclone: further remotes, SECTION:BUCKET/PATH, one a line"),
     .imageRetain: AnnotationText(
-      kinds: destination, text: "how many replica images are kept", treatment: .notServed()),
+      kinds: destination,
+      text: "with copyMethod Snapshot: how many replica images are kept; 1"),
     .hookBefore: AnnotationText(
-      kinds: both, text: "a command before the copy", treatment: .notServed()),
+      kinds: both,
+      text:
+        "a command for /bin/sh before the copy or image is made, or, with Direct, before the run"
+    ),
     .hookAfter: AnnotationText(
-      kinds: both, text: "a command after the copy", treatment: .notServed()),
+      kinds: both,
+      text: "a command after that, whatever has become of it, also of the command before"),
     .hookTimeout: AnnotationText(
-      kinds: both, text: "how long a command may take", treatment: .notServed()),
+      kinds: both, text: "how long each of the two may take, from 1s to 24h; 1m"),
     .hookOnError: AnnotationText(
-      kinds: both, text: "Fail or Continue: what a failed command means", treatment: .notServed()),
+      kinds: both,
+      text: "Fail or Continue: whether a command that fails is the failure of the run; Fail"),
     .guardLevel: AnnotationText(
       kinds: both,
       text: "on, off, or how much may go at once before a run is ended: lost-files=80%,"
@@ -49,6 +55,13 @@ extension KindTables {
       guard let entry = annotations[annotation], entry.kinds.contains(type.kind) else { continue }
       let state = entry.treatment == .honoured ? "" : " (\(entry.treatment.sentence))"
       lines.append("\(annotation.name): \(entry.text)\(state).")
+    }
+    if type.kind == PersistentVolumeClaim.kind {
+      lines.append(
+        "\(CopyTriggerAnnotation.use.name): a copy of the volume waits until "
+          + "\(CopyTriggerAnnotation.trigger.name) gets another value; "
+          + "\(CopyTriggerAnnotation.latestStatus.name) says WaitingForTrigger, InProgress or "
+          + "Completed.")
     }
     return lines.joined(separator: "\n")
   }

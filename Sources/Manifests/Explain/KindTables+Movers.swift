@@ -144,24 +144,39 @@ extension KindTables {
   private static let modes = AccessMode.allCases.map(\.rawValue)
 
   static func volume(of role: Role, hasVolumeMode: Bool) -> [Field] {
-    let onlyDirect = Treatment.notServed("Direct and None are; the others are refused by a run")
-    let copies: Treatment = .notServed("it concerns point-in-time copies")
     var fields: [Field] = [
       .required(
         "copyMethod",
         .word(CopyMethod.allCases.filter { role == .source || $0 != .clone }.map(\.rawValue)),
-        onlyDirect,
+        .improved(
+          role == .source
+            ? "status says how the copy was made, and how far it is of one moment"
+            : "an image is complete before it is named; how many are kept says image-retain"),
         role == .source
           ? "Whether the volume itself is read (Direct, None) or a copy (Clone, Snapshot)."
           : "Whether an image is kept after each run (Snapshot), or not (Direct, None)."),
       Field(
-        "capacity", .quantity, copies,
+        "capacity", .quantity,
+        role == .source
+          ? .improved("a volume that holds more is not copied")
+          : .improved("of a block volume the size; of another the room that must be free"),
         role == .source
           ? "The size of the copy." : "The size of a volume that is made; or name a destinationPVC."
       ),
-      Field("storageClassName", .string, copies, "The class of the volume that is made."),
-      Field("accessModes", .words(modes), copies, "The access modes of the volume that is made."),
-      Field("volumeSnapshotClassName", .string, copies, "How copies and images are made."),
+      Field(
+        "storageClassName", .string,
+        role == .source
+          ? .withoutEffect("a copy stands beside its volume, or where volumeSnapshotClassName says")
+          : .improved("a class that is not there means Drover's own directory"),
+        "The class of the volume that is made."),
+      Field(
+        "accessModes", .words(modes), .withoutEffect(),
+        "The access modes of the volume that is made."
+      ),
+      Field(
+        "volumeSnapshotClassName", .string,
+        .improved("for Clone, too; a class that is not there means the best method"),
+        "How copies and images are made."),
     ]
     guard role == .destination else { return fields }
     fields += [
@@ -169,7 +184,7 @@ extension KindTables {
         "destinationPVC", .string, .improved("an absolute path of this host is accepted, too"),
         "The claim of the volume to fill."),
       Field(
-        "cleanupTempPVC", .boolean, .notServed("it concerns volumes that Drover has made"),
+        "cleanupTempPVC", .boolean, .improved("with copyMethod Snapshot only: the image stays"),
         "Whether a volume that was made is removed after a run."),
     ]
     if hasVolumeMode {

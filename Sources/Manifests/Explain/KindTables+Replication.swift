@@ -129,15 +129,37 @@ extension KindTables {
       ]),
     Field("nextSyncTime", .time, "When the schedule is due next."),
     Field(
-      "drover", .object, .improved("VolSync does not count failures"),
-      "Runs that were given up since the last one that counted.",
+      "drover", .object, .improved("VolSync does not count failures, nor tell of copies"),
+      "Runs that were given up since the last one that counted, and the last copy.",
       [
-        Field("failedRuns", .integer, "How many."),
+        Field(
+          "copy", .object, "The last copy that was read, or image that was kept.",
+          [
+            Field(
+              "method", .word(CopyParameters.Method.allCases.map(\.rawValue)), "How it was made."),
+            Field(
+              "consistency", .word(CopyConsistency.allCases.map(\.rawValue)),
+              "How far it is of one moment."),
+            Field("time", .time, "When."),
+            Field("note", .string, "What stands against that."),
+          ]),
+        Field("failedRuns", .integer, "How many runs."),
         Field("lastFailureTime", .time, "When the last of them ended."),
         Field("failedManualTag", .string, "The tag that started it."),
         Field("retryTime", .time, "When a replication without trigger goes on."),
       ]),
-    Field("rsyncTLS", .object, "Of the mover rsyncTLS: keySecret, address, port."),
+    Field(
+      "rsyncTLS", .object, .improved("VolSync has keySecret, address and port alone"),
+      "Of the mover rsyncTLS.",
+      [
+        Field("keySecret", .string, "The Secret that was made."),
+        Field("address", .string, "Where a destination listens."),
+        Field("port", .integer, "The port of it."),
+        Field("waitingFor", .string, "Why a destination does not receive a source just now."),
+        Field("generation", .integer, "Grows with each drover promote; 1 is not shown."),
+        Field("promoted", .string, "That a destination was promoted, and its volume handed out."),
+        Field("fenced", .string, "Why a source sends no more: its destination was promoted."),
+      ]),
     Field("restic", .object, "Of the mover restic: lastPruned, lastUnlocked."),
     Field(
       "rclone", .object, .improved("VolSync has none"),

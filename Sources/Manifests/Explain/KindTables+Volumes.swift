@@ -105,7 +105,8 @@ extension KindTables {
             "As that of the volume."),
           Field("accessModes", .words(modes), .withoutEffect(), "Who may mount it in a cluster."),
           Field(
-            "storageClassName", .string, .notServed("name a volume"),
+            "storageClassName", .string,
+            .improved("a class that is not there means Drover's own directory"),
             "The class of a volume that is made."),
           Field(
             "resources", .object, "How much is asked for.",
@@ -114,8 +115,9 @@ extension KindTables {
                 "requests", .object, "At least.",
                 [
                   Field(
-                    "storage", .quantity, .notServed("it concerns volumes that are made"),
-                    "The size.")
+                    "storage", .quantity,
+                    .improved("of a block volume the size; of another the room that must be free"),
+                    "The size of a volume that is made.")
                 ]),
               Field(
                 "limits", .object, .withoutEffect(), "At most.",
@@ -124,27 +126,37 @@ extension KindTables {
                 ]),
             ]),
           Field(
-            "dataSourceRef", .object, .notServed(), "What the claim is filled from.", dataSource),
-          Field("dataSource", .object, .notServed(), "The old form of dataSourceRef.", dataSource),
+            "dataSourceRef", .object,
+            .improved("filled once, in one step; never written over"),
+            "The ReplicationDestination whose latestImage fills the volume that is made.",
+            dataSource),
+          Field("dataSource", .object, "The old form of dataSourceRef.", dataSource),
           Field("selector", .object, .withoutEffect("name the volume"), "Which volumes will do."),
           Field("volumeAttributesClassName", .string, .withoutEffect(), "What a cluster keeps."),
         ])
     ])
 
   private static let dataSource: [Field] = [
-    Field("apiGroup", .string, .notServed(), "volsync.backube."),
-    .required("kind", .string, .notServed(), "ReplicationDestination."),
-    .required("name", .string, .notServed(), "Its name."),
-    Field("namespace", .string, .notServed(), "Its namespace: that of the claim."),
+    Field("apiGroup", .string, "volsync.backube."),
+    .required("kind", .string, "ReplicationDestination."),
+    .required("name", .string, "Its name."),
+    Field("namespace", .string, "Its namespace: that of the claim."),
   ]
 
   static let storageClass = kind(
     StorageClass.self, "How volumes are made.",
     [
-      .required("provisioner", .string, .notServed(), "drover/directory."),
-      Field("parameters", .stringMap, .notServed(), "root: the directory of the volumes."),
+      .required(
+        "provisioner", .string,
+        "drover/directory; a class of another provisioner is accepted, and its volumes are made as "
+          + "those without a class."),
       Field(
-        "reclaimPolicy", .word(ReclaimPolicy.allCases.map(\.rawValue)), .notServed(),
+        "parameters", .stringMap,
+        "Of drover/directory: root, the directory below which volumes are made; without it, one of "
+          + "Drover's own."),
+      Field(
+        "reclaimPolicy", .word(ReclaimPolicy.allCases.map(\.rawValue)),
+        .withoutEffect("Drover removes a volume with cleanupTempPVC only"),
         "What becomes of a volume without its claim."),
       Field("volumeBindingMode", .string, .withoutEffect(), "When a cluster makes the volume."),
       Field("allowVolumeExpansion", .boolean, .withoutEffect(), "Whether volumes may grow."),
@@ -153,14 +165,42 @@ extension KindTables {
     ])
 
   static let volumeSnapshotClass = kind(
-    VolumeSnapshotClass.self, "How point-in-time copies are made.",
+    VolumeSnapshotClass.self, "How point-in-time copies and images are made.",
     [
-      .required("driver", .string, .notServed(), "drover/directory."),
+      .required(
+        "driver", .string,
+        "drover/directory; a class of another driver is accepted, and copies are made as those "
+          + "without a class."),
       .required(
         "deletionPolicy",
         .word(
-          VolumeSnapshotClass.DeletionPolicy.allCases.map(\.rawValue)), .notServed(),
+          VolumeSnapshotClass.DeletionPolicy.allCases.map(\.rawValue)),
+        .withoutEffect("an image goes by the annotation image-retain"),
         "What becomes of a copy whose object is removed."),
-      Field("parameters", .stringMap, .notServed(), "method: how copies are made."),
+      Field(
+        "parameters", .stringMap,
+        "Of drover/directory: method (btrfs, reflink, copy, command; without it, the best that the "
+          + "file system offers), root (where copies stand), create and delete (the commands of "
+          + "the method command), consistency (what is known of its copies)."),
+    ])
+
+  static let volumeSnapshot = kind(
+    VolumeSnapshot.self,
+    "A replica image. The daemon makes the object; the label volsync.backube/do-not-delete on it "
+      + "keeps the image for good.",
+    [
+      .required(
+        "spec", .object, "What it is.",
+        [
+          .required(
+            "source", .object, .withoutEffect(), "What it was made of.",
+            [
+              Field(
+                "persistentVolumeClaimName", .string, .withoutEffect(), "The claim."),
+              Field(
+                "volumeSnapshotContentName", .string, .withoutEffect(), "What a cluster keeps."),
+            ]),
+          Field("volumeSnapshotClassName", .string, .withoutEffect(), "How it was made."),
+        ])
     ])
 }

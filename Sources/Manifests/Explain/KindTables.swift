@@ -3,8 +3,8 @@
 package enum KindTables {
   package static let all: [KindDocumentation] = [
     replicationSource, replicationDestination, secret, configMap, persistentVolume,
-    persistentVolumeClaim, namespace, storageClass, volumeSnapshotClass, backup, restore, schedule,
-    backupStorageLocation, volumeSnapshotLocation, dataProtectionApplication,
+    persistentVolumeClaim, namespace, storageClass, volumeSnapshotClass, volumeSnapshot, backup,
+    restore, schedule, backupStorageLocation, volumeSnapshotLocation, dataProtectionApplication,
     volumeSnapshotBackup, volumeSnapshotRestore, hubBackupSchedule, hubRestore,
   ]
 

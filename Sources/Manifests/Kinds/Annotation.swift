@@ -17,20 +17,12 @@ package enum Annotation: String, CaseIterable, Sendable {
   case guardLevel = "guard"
 
   package static let prefix = "drover.internal/"
+  /// More images of a volume than anybody looks through.
+  private static let imageCountMax = 10_000
 
   package var name: String { Annotation.prefix + rawValue }
 
-  /// Annotations that a run acts on; the others are known names whose time comes later.
-  private var isServed: Bool {
-    switch self {
-    case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone,
-      .guardLevel:
-      true
-    default: false
-    }
-  }
-
-  /// Reports unknown names of the prefix, names that are not served, and values out of shape.
+  /// Reports unknown names of the prefix, and values out of shape.
   static func check(_ annotations: [String: Marked<String>], _ fields: FieldReader) {
     for (name, value) in annotations where name.hasPrefix(prefix) {
       let path = fields.pathOf("annotations") + ".\(name)"
@@ -40,7 +32,6 @@ package enum Annotation: String, CaseIterable, Sendable {
           suggestion: nearest(to: name, in: allCases.map(\.name)))
         continue
       }
-      if !annotation.isServed { fields.report(value.mark, path, "is not served yet: remove it") }
       if let problem = annotation.problem(in: value.value) {
         fields.report(value.mark, path, problem)
       }
@@ -62,7 +53,18 @@ package enum Annotation: String, CaseIterable, Sendable {
       GuardSetting(value) == nil
         ? "\"\(value)\" is neither on nor off nor a list of shares: write for instance "
           + "\"lost-files=80%, lost-bytes=99%, deletions=off\"" : nil
-    default: nil
+    case .hookBefore, .hookAfter:
+      value.contains { !$0.isWhitespace } ? nil : "names no command: write what /bin/sh runs"
+    case .hookTimeout:
+      goDurationNanoseconds(value).map { (1_000_000_000...86_400_000_000_000).contains($0) }
+        ?? false
+        ? nil : "\"\(value)\" is no duration from 1s to 24h: write for instance \"30s\" or \"5m\""
+    case .hookOnError:
+      ["Fail", "Continue"].contains(value)
+        ? nil : "must be \"Fail\" or \"Continue\", not \"\(value)\""
+    case .imageRetain:
+      Int(value).map { (1...Annotation.imageCountMax).contains($0) } ?? false
+        ? nil : "\"\(value)\" is no number from 1 to \(Annotation.imageCountMax)"
     }
   }
 
@@ -104,6 +106,18 @@ package enum Annotation: String, CaseIterable, Sendable {
     }
     return nil
   }
+}
+
+/// The annotations of a claim by which an application says when its files may be copied
+/// (VolSync reference 5.3).
+package enum CopyTriggerAnnotation: String, CaseIterable, Sendable {
+  case use = "use-copy-trigger"
+  case trigger = "copy-trigger"
+  case latestTrigger = "latest-copy-trigger"
+  case latestStatus = "latest-copy-status"
+  case waitingSince = "latest-copy-trigger-waiting-since"
+
+  package var name: String { "volsync.backube/\(rawValue)" }
 }
 
 extension ObjectMetadata {

@@ -1,3 +1,5 @@
+import Platform
+
 /// A namespace; its annotations say whether movers run with privilege.
 package struct Namespace: Manifest {
   package static let kind = "Namespace"
@@ -24,17 +26,39 @@ package struct StorageClass: Manifest {
   package static var isNamespaced: Bool { false }
 
   package let metadata: ObjectMetadata
+  package static let ownProvisioner = "drover/directory"
+
   package let provisioner: String
   package let parameters: [String: Marked<String>]
+  /// Where volumes of this class are made; nil for the directory of Drover's own, and for classes
+  /// that another provisioner serves.
+  package let root: String?
 
   package init(metadata: ObjectMetadata, fields: FieldReader) {
     self.metadata = metadata
     provisioner = fields.requiredString("provisioner") ?? ""
     parameters = fields.stringMap("parameters")
+    root = StorageClass.decodeRoot(provisioner, parameters, fields)
     _ = fields.choice("reclaimPolicy", ReclaimPolicy.self)
     _ = fields.string("volumeBindingMode")
     _ = fields.bool("allowVolumeExpansion")
     fields.ignore("mountOptions", "allowedTopologies")
+  }
+
+  private static func decodeRoot(
+    _ provisioner: String, _ parameters: [String: Marked<String>], _ fields: FieldReader
+  ) -> String? {
+    guard provisioner == ownProvisioner else { return nil }
+    for (name, value) in parameters.sorted(by: { $0.key < $1.key }) where name != "root" {
+      fields.report(
+        value.mark, fields.pathOf("parameters.\(name)"), "unknown parameter",
+        suggestion: nearest(to: name, in: ["root"]))
+    }
+    guard let root = parameters["root"] else { return nil }
+    if let problem = problemInPath(root.value) {
+      fields.report(root.mark, fields.pathOf("parameters.root"), problem)
+    }
+    return root.value
   }
 }
 
@@ -54,6 +78,8 @@ package struct VolumeSnapshotClass: Manifest {
   package let driver: String
   package let deletionPolicy: DeletionPolicy?
   package let parameters: [String: Marked<String>]
+  /// How copies are made; nil for classes that another driver serves.
+  package let copies: CopyParameters?
 
   package init(metadata: ObjectMetadata, fields: FieldReader) {
     self.metadata = metadata
@@ -61,5 +87,6 @@ package struct VolumeSnapshotClass: Manifest {
     if !fields.has("deletionPolicy") { fields.report("deletionPolicy", "is required") }
     deletionPolicy = fields.choice("deletionPolicy")
     parameters = fields.stringMap("parameters")
+    copies = driver == CopyParameters.driver ? CopyParameters(parameters, fields) : nil
   }
 }

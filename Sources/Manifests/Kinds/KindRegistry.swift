@@ -22,6 +22,7 @@ package struct KindRegistry: Sendable {
     registry.register(Namespace.self)
     registry.register(StorageClass.self)
     registry.register(VolumeSnapshotClass.self)
+    registry.register(VolumeSnapshot.self)
     registry.register(VeleroBackup.self)
     registry.register(VeleroRestore.self)
     registry.register(VeleroSchedule.self)

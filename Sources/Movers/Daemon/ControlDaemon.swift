@@ -48,6 +48,7 @@ package final class ControlDaemon: @unchecked Sendable {
   private let clock: any Clock
   private let observer: Observer
   private let engine: ServiceEngine
+  private let gate: ListeningGate?
   private let lock = Lock()
   private let condition: Condition
   // Guarded by `lock`.
@@ -55,12 +56,14 @@ package final class ControlDaemon: @unchecked Sendable {
   private var shallEnd = false
   // Of the thread of `run()` alone.
   private var servedSet = ServedSet()
+  private var filler: ClaimFiller?
 
-  /// Opens the directory and takes its lock.
+  /// Opens the directory and takes its lock. `gate` is that of the movers; it ends with ``run()``.
   package init(
     path: String, movers: MoverRegistry<MoverRequest>, options: Options = Options(),
-    clock: any Clock = SystemClock(), observer: @escaping Observer
+    gate: ListeningGate? = nil, clock: any Clock = SystemClock(), observer: @escaping Observer
   ) throws(StateError) {
+    self.gate = gate
     directory = try ControlDaemon.open(path, clock)
     self.movers = movers
     self.options = options
@@ -71,7 +74,8 @@ package final class ControlDaemon: @unchecked Sendable {
     engine = ServiceEngine(
       movers: movers, stateDirectory: try directory.makeWorkDirectory(),
       store: ObservedStore(files, options.metrics, options.notifier), clock: clock,
-      retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax
+      retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax,
+      gate: gate
     ) { key, notice in
       // One that listens begins when its source does.
       if case .started = notice, key.kind == ReplicationSource.kind {
@@ -80,6 +84,8 @@ package final class ControlDaemon: @unchecked Sendable {
       observer(.run(key, notice))
     }
   }
+
+  private var volumeRoot: String { ControlDaemon.volumeRoot(of: directory.path) }
 
   private static func open(_ path: String, _ clock: any Clock) throws(StateError) -> StateDirectory
   {
@@ -96,19 +102,24 @@ package final class ControlDaemon: @unchecked Sendable {
 
   /// What stands against objects besides what their kinds say, for those who store them.
   package static func check(
-    served: [String], cacheDirectory: String? = nil
+    served: [String], cacheDirectory: String? = nil, volumeRoot: String? = nil
   ) -> StateService.Check {
     { set in
-      RunPlanner(set, served: served, cacheDirectory: cacheDirectory, keys: .always)
-        .specProblems()
+      RunPlanner(
+        set, served: served, cacheDirectory: cacheDirectory, volumeRoot: volumeRoot, keys: .always
+      ).specProblems()
     }
   }
+
+  /// Where volumes are made in a state directory.
+  package static func volumeRoot(of statePath: String) -> String { "\(statePath)/_volumes" }
 
   /// Serves until ``stop()``. `onReady` is called when the socket answers and all is taken up.
   /// Once.
   package func run(onReady: () -> Void = {}) throws(StateError) {
+    engine.removeLeftovers()
     let check = ControlDaemon.check(
-      served: movers.sections, cacheDirectory: options.cacheDirectory)
+      served: movers.sections, cacheDirectory: options.cacheDirectory, volumeRoot: volumeRoot)
     let server = try StateServer(StateService(directory, check: check))
     defer { server.stop() }
     let watch = try TreeWatch(directory) { [weak self] in self?.reload() }
@@ -124,6 +135,13 @@ package final class ControlDaemon: @unchecked Sendable {
       // Its body does not throw.
       try? follower.join()
     }
+    let filler = ClaimFiller(
+      directory, volumeRoot: volumeRoot, clock: clock,
+      complain: { [observer] in observer(.trouble($0)) },
+      onFilled: { [weak self] in self?.reload() })
+    filler.start()
+    self.filler = filler
+    defer { filler.stop() }
     var isReady = false
     while waitForChange() {
       let isUnsettled = takeUp()
@@ -133,6 +151,7 @@ package final class ControlDaemon: @unchecked Sendable {
     }
     engine.cancel()
     engine.waitUntilEnded()
+    gate?.stop()
   }
 
   /// Looks at the whole directory again; from any thread.
@@ -187,7 +206,8 @@ package final class ControlDaemon: @unchecked Sendable {
       }
       for problem in look.newProblems { observer(.problem(problem)) }
       tellMetrics(look.served)
-      engine.serve(look.served)
+      engine.serve(look.served.map(withRelation))
+      filler?.look(at: plan.set)
       observer(.serving(count: look.served.count))
       return look.isUnsettled
     } catch {
@@ -195,6 +215,17 @@ package final class ControlDaemon: @unchecked Sendable {
       observer(.trouble(error.description))
       return false
     }
+  }
+
+  /// What the generations say of it; one whose file is damaged does not run, and says so.
+  private func withRelation(_ served: ServedEnd) -> ServedEnd {
+    guard served.end?.job.rsyncTLS != nil else { return served }
+    var served = served
+    // A file that cannot be read stands against a run of it.
+    served.relationFile = try? directory.relationFile(of: served.key)
+    // The same.
+    served.isPromoted = (try? served.relationFile?.read().isPromoted) ?? false
+    return served
   }
 
   private func tellMetrics(_ served: [ServedEnd]) {
@@ -209,8 +240,8 @@ package final class ControlDaemon: @unchecked Sendable {
   ) -> (set: ManifestSet, plan: (plan: RunPlan, problems: [ObjectKey: [Problem]])) {
     let set = ServedSet.objects(of: contents)
     let planner = RunPlanner(
-      set, served: movers.sections, cacheDirectory: options.cacheDirectory, keys: .always,
-      clock: clock)
+      set, served: movers.sections, cacheDirectory: options.cacheDirectory,
+      volumeRoot: volumeRoot, keys: .always, clock: clock)
     return (set, planner.planEach())
   }
 

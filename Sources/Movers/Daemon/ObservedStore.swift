@@ -20,9 +20,7 @@ struct ObservedStore: ServiceStore {
     metrics?.note(status: status, of: key)
   }
 
-  func endRelease(_ release: String, of key: ObjectKey) throws {
-    try base.endRelease(release, of: key)
-  }
+  func endRelease(_ release: String, of key: ObjectKey) { base.endRelease(release, of: key) }
 
   func lastMissedTime(of key: ObjectKey) -> WallTime? { base.lastMissedTime(of: key) }
 
@@ -30,6 +28,22 @@ struct ObservedStore: ServiceStore {
     base.add(run, of: key)
     metrics?.note(run, of: key)
     if let notification = RunNotification(run, key) { notifier?.add(notification) }
+  }
+
+  func standing(of key: ObjectKey) -> Standing { base.standing(of: key) }
+
+  func relationFile(of key: ObjectKey) -> RelationFile? { base.relationFile(of: key) }
+
+  func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {
+    try base.setFenced(by: generation, text, of: key)
+  }
+
+  func put(_ manifest: JSONObject, status: JSONObject) { base.put(manifest, status: status) }
+
+  func remove(_ key: ObjectKey) { base.remove(key) }
+
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {
+    base.annotate(key, annotations)
   }
 
   func add(_ event: EventRecord, of key: ObjectKey) { base.add(event, of: key) }

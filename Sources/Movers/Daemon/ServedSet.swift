@@ -26,7 +26,9 @@ struct ServedSet {
     var set = ManifestSet()
     for object in contents.set.objects {
       guard let own = contents.own[object.key] else { continue }
-      _ = set.insert(object.with(status: own.status, created: own.created))
+      _ = set.insert(
+        object.with(
+          status: own.status, created: own.created, annotations: own.annotations))
     }
     for key in contents.set.broken { set.insertBroken(key) }
     return set

@@ -88,7 +88,7 @@ struct RclonePlanner {
       return nil
     }
     var end = context.end(of: destination, .rclone(job))
-    end.image = volume?.image
+    end.image = end.publishedClaim
     return end
   }
 

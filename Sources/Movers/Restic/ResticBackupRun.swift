@@ -112,6 +112,7 @@ struct ResticBackupRun {
     ]
     options.excludeTexts = ResticJob.excludes
     if job.excludesCaches { options.markers = [.cache] }
+    options.ignoresInode = job.readsCopy
     options.hostname = ResticJob.hostname
     options.username = identity.username
     options.userID = identity.userID

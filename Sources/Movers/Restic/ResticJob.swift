@@ -17,6 +17,8 @@ package struct ResticJob: Sendable, Equatable {
     package var excludesCaches = false
     /// Stores an empty volume, too; otherwise that is refused.
     package var allowEmptySource = false
+    /// The files are copies: numbers and change times of inodes tell nothing about changes.
+    package var readsCopy = false
 
     package init() {}
   }
@@ -122,6 +124,7 @@ extension ResticJob.Backup {
     var object: JSONObject = [
       "retain": .object(retention.document), "prunes": .bool(prunes),
       "excludesCaches": .bool(excludesCaches), "allowEmptySource": .bool(allowEmptySource),
+      "readsCopy": .bool(readsCopy),
     ]
     if let unlock { object["unlock"] = .string(unlock) }
     return object
@@ -136,6 +139,7 @@ extension ResticJob.Backup {
     unlock = object["unlock"]?.stringValue
     excludesCaches = try object.bool("excludesCaches")
     allowEmptySource = try object.bool("allowEmptySource")
+    readsCopy = try object.bool("readsCopy")
   }
 }
 

@@ -92,7 +92,7 @@ struct ResticPlanner {
     let volume = context.volume(of: destination)
     guard let job = job(of: destination, volume, .restore(restore)) else { return nil }
     var end = context.end(of: destination, .restic(job))
-    end.image = volume?.image
+    end.image = end.publishedClaim
     return end
   }
 

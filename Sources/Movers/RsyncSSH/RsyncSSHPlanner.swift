@@ -133,7 +133,7 @@ struct RsyncSSHPlanner {
     if isGenerated {
       end.statusFields["sshKeys"] = .string(names.source)
     }
-    end.image = volume.image
+    end.image = end.publishedClaim
     if destination.spec.isPaused { plan.skipped.append(end) } else { plan.destinations.append(end) }
   }
 

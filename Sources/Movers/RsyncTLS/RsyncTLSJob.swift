@@ -1,5 +1,7 @@
 package import Platform
 package import Replication
+import StateStore
+import Volumes
 
 /// One end of one replication over TLS-PSK, as a mover's child gets it.
 package struct RsyncTLSJob: Sendable, Equatable {
@@ -21,6 +23,14 @@ package struct RsyncTLSJob: Sendable, Equatable {
   package var identity: String?
   /// A receiver ends after the first run that came to its end; failed ones do not count.
   package var isOnce = true
+  /// A receiver gets its connections over standard input instead of listening.
+  package var isHanded = false
+  /// Of the relationship, as this end knows it.
+  package var generation = RelationRecord.firstGeneration
+  /// Where a receiver keeps it; nil for nowhere.
+  package var relationPath: String?
+  /// The object, for messages of a receiver.
+  package var name: String?
   /// Of a receiver: for a stock source; others say so themselves.
   package var allowEmptySource = false
   /// Patterns that do not travel.
@@ -40,8 +50,8 @@ package struct RsyncTLSJob: Sendable, Equatable {
 
   /// The field of `spec` that names the mover.
   package static let section = "rsyncTLS"
-  /// What VolSync's mover leaves out of every run.
-  package static let standardExcludes = ["lost+found"]
+  /// What VolSync's mover leaves out of every run, and where copies and images stand.
+  package static let standardExcludes = ["lost+found", CopyPlace.name]
 
   /// The engine's options, but for ``excludes``: the rules are made where the engine is at home.
   package var sendOptions: SendOptions {
@@ -52,6 +62,7 @@ package struct RsyncTLSJob: Sendable, Equatable {
     options.deletionLimit = guards.deletions
     // One that says how much may be deleted has decided for both sides.
     if guards.liftsPeer { options.deleteCountMax = .max }
+    options.generation = UInt64(max(1, generation))
     return options
   }
 
@@ -59,6 +70,9 @@ package struct RsyncTLSJob: Sendable, Equatable {
     var options = ReceiveOptions(root: root)
     options.allowEmptyStockSource = allowEmptySource
     options.deletionLimit = guards.deletions
+    options.fence = relationPath.map {
+      RelationFence(RelationFile($0), name: name ?? "the destination")
+    }
     return options
   }
 }
@@ -68,10 +82,13 @@ extension RsyncTLSJob {
     var object: JSONObject = [
       "direction": .string(direction.rawValue), "root": .string(root), "host": .string(host),
       "port": .integer(Int64(port)), "key": .string(hex(key)), "once": .bool(isOnce),
+      "handed": .bool(isHanded), "generation": .integer(generation),
       "allowEmptySource": .bool(allowEmptySource),
       "excludes": .array(excludes.map(JSONValue.string)),
       "oneFileSystem": .bool(isOneFileSystem), "guards": .object(guards.document),
     ]
+    if let relationPath { object["relation"] = .string(relationPath) }
+    if let name { object["name"] = .string(name) }
     if let identity { object["identity"] = .string(identity) }
     return object
   }
@@ -91,6 +108,10 @@ extension RsyncTLSJob {
       key: key)
     identity = object["identity"]?.stringValue
     isOnce = try object.bool("once")
+    generation = object["generation"]?.integerValue ?? RelationRecord.firstGeneration
+    relationPath = object["relation"]?.stringValue
+    name = object["name"]?.stringValue
+    isHanded = object["handed"]?.boolValue ?? false
     allowEmptySource = try object.bool("allowEmptySource")
     excludes = (object["excludes"]?.arrayValue ?? []).compactMap(\.stringValue)
     isOneFileSystem = try object.bool("oneFileSystem")

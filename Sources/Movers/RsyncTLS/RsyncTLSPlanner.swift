@@ -46,7 +46,7 @@ struct RsyncTLSPlanner {
     if let name = keys.generatedName(of: destination.key) {
       end.statusFields["keySecret"] = .string(name)
     }
-    end.image = volume.image
+    end.image = end.publishedClaim
     if destination.spec.isPaused { plan.skipped.append(end) } else { plan.destinations.append(end) }
   }
 

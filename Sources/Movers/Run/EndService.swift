@@ -16,10 +16,10 @@ final class EndService {
   private static let listenPauseSeconds = 1.0
   /// How long a source waits for its destination of the same files to listen.
   private static let peerSecondsMax = 60.0
-  /// How long a mover of an earlier process, which the kernel ends, is waited for.
-  private static let lockSecondsMax = 30.0
-  /// Times of a schedule that are counted as missed at once; more are "at least" as many.
-  static let missedCountMax = 10_000
+  /// How long a run waits for a destination that is not ready, before it counts as failed.
+  static let notReadySecondsMax = 3600.0
+  /// Between two looks at a clock while an application is waited for.
+  private static let triggerPauseSeconds = 0.5
 
   private let key: ObjectKey
   private var end: RunEnd
@@ -29,6 +29,7 @@ final class EndService {
   private let retry: RetryPolicy
   private let store: any ServiceStore
   private let lockPath: String?
+  private let keeper: VolumeKeeper
   private let observer: RunSession.Observer
   private let makeMover: MakeMover
   private var status: ReplicationStatus
@@ -39,16 +40,23 @@ final class EndService {
   /// The mover of the last attempt, until it is cleaned up.
   private var mover: (any Mover)?
   private var attemptCount = 0
+  /// Since when a destination has not been ready; nil when it is.
+  private var notReadySince: MonotonicTime?
+  private var standing = Standing.free
+  /// The generation in which the volume was handed out.
+  private var handedOut: Int64?
   private var announced: WallTime?
   /// What the run under way has done so far.
   private var ledger: RunLedger?
   private var lastFailure: MoverFailure?
   /// A person lets the next run pass the guards.
   private var release: String?
+  private var guardNotes: GuardNotes { GuardNotes(key: key, clock: clock, store: store) }
 
   init(
     _ served: ServedEnd, _ end: RunEnd, board: ServiceBoard, clock: any Clock, retry: RetryPolicy,
-    store: any ServiceStore, lockPath: String?, observer: @escaping RunSession.Observer,
+    store: any ServiceStore, lockPath: String?, keeper: VolumeKeeper,
+    observer: @escaping RunSession.Observer,
     makeMover: @escaping MakeMover
   ) {
     key = served.key
@@ -58,6 +66,7 @@ final class EndService {
     self.retry = retry
     self.store = store
     self.lockPath = lockPath
+    self.keeper = keeper
     self.observer = observer
     self.makeMover = makeMover
     machine = end.machine
@@ -65,6 +74,7 @@ final class EndService {
     status = ReplicationStatus(document: served.status, section: nil)
     requests = RunRequests(served)
     release = served.release
+    stand(problem: served.problem)
   }
 
   /// Returns when all shall end, or this end.
@@ -74,6 +84,13 @@ final class EndService {
     // What ended while all should end is recorded, and nothing starts any more.
     while !board.isEnding(key) || !report.leavesIdle {
       takeUp()
+      if report.leavesIdle, let promoted = standing.promoted {
+        guard handOut(promoted) else { break }
+        if SyncState(status) == .synchronizing {
+          abandonRun()
+          report = .nothing
+        }
+      }
       if let problem, report.leavesIdle { report = .error(problem) }
       guard let actions = take(report) else { return }
       if case .error = report {
@@ -97,19 +114,80 @@ final class EndService {
   private func takeUp() {
     guard let order = board.order(of: key, after: revision) else { return }
     revision = order.revision
-    problem = order.served.problem
+    defer { stand(problem: order.served.problem) }
     requests.ask(order.served.requestedRun, status)
-    if order.served.release != release {
-      release = order.served.release
-      // What waits because it has failed goes on.
-      if release != nil { status.failedRuns?.retryTime = nil }
-    }
+    guardNotes.take(order.served.release, &release, &status)
     guard var new = order.served.end else { return }
     // What runs have left counts, not what was read from the disk some time ago.
-    new.set(new.carried?(end.statusFields) ?? end.statusFields)
+    new.carry(from: end)
     end = new
     machine = new.machine
     announced = nil
+  }
+
+  // MARK: Generations
+
+  /// Looks at what the generations say of this end: a fenced source and a promoted destination do
+  /// not run.
+  private func stand(problem: String?) {
+    guard end.job.rsyncTLS != nil else {
+      self.problem = problem
+      return
+    }
+    standing = store.standing(of: key)
+    self.problem = problem ?? standing.problem
+    end.statusFields[RunEnd.fencedField] = standing.problem.map(JSONValue.string)
+    let isFirst = standing.generation == RelationRecord.firstGeneration
+    end.statusFields[RunEnd.generationField] = isFirst ? nil : .integer(standing.generation)
+    if standing.promoted == nil {
+      end.statusFields[RunEnd.promotedField] = nil
+      handedOut = nil
+    } else {
+      end.spec.isPaused = true
+      machine = end.machine
+    }
+  }
+
+  /// Hands the volume of a promoted destination out, once; false when all shall end before.
+  private func handOut(_ promoted: (generation: Int64, time: WallTime)) -> Bool {
+    guard handedOut != promoted.generation, let job = end.job.rsyncTLS else { return true }
+    guard board.waitForLock(lockPath, for: key) else { return false }
+    do {
+      let text = try HandOut.perform(job.root, promoted.generation, since: promoted.time)
+      handedOut = promoted.generation
+      end.statusFields[RunEnd.promotedField] = .string(text)
+      store.add(EventRecord(.normal, "Promoted", text, at: clock.wallTime()), of: key)
+    } catch {
+      problem = "promoted, but the volume cannot be handed out: \(error)"
+      observer(key, .failed(failure(of: error)))
+    }
+    return true
+  }
+
+  /// A run of a promoted destination is no run any more.
+  private func abandonRun() {
+    status.lastSyncStartTime = nil
+    ledger?.log("ended: promoted")
+    ledger?.flush()
+    ledger = nil
+    lastFailure = nil
+    requests.abandon()
+  }
+
+  /// The destination has a later generation: nothing is tried until a person has decided.
+  private func afterFenced(_ failure: MoverFailure, by generation: Int64) -> MoverReport {
+    do {
+      try store.setFenced(by: generation, failure.message, of: key)
+    } catch {
+      // The next run is told again.
+      observer(key, .failed(self.failure(of: error)))
+    }
+    stand(problem: nil)
+    lastFailure = failure
+    ledger?.log("failed: \(failure.message)")
+    store.add(EventRecord(.warning, "Fenced", failure.message, at: clock.wallTime()), of: key)
+    observer(key, .failed(failure))
+    return over(.gaveUp(logs: failure.logs))
   }
 
   // MARK: One step
@@ -117,7 +195,9 @@ final class EndService {
   /// Takes a step: what is missed is told, the status stored, then what follows may be done. Nil
   /// when all shall end before it could be stored.
   private func take(_ report: MoverReport) -> [SyncAction]? {
-    if case .completed = report { notePassed() }
+    if case .completed = report {
+      guardNotes.pass(&status, lastFailure == nil ? ledger?.sourceTotals : nil, &release)
+    }
     while true {
       let now = clock.wallTime()
       let step = machine.step(status, report, at: now, requested: requests.tag(in: status))
@@ -162,34 +242,6 @@ final class EndService {
     ledger = RunLedger(end, cause: cause, started: started, clock: clock, store: store)
   }
 
-  /// A run has passed the guards: what it has found is what the next one is judged by.
-  private func notePassed() {
-    if lastFailure == nil, let found = ledger?.sourceTotals { status.source = found }
-    if let trip = status.guardTrip {
-      store.add(
-        EventRecord(
-          .normal, "GuardCleared", "the guard \(trip.name.rawValue) has let a run pass",
-          at: clock.wallTime()), of: key)
-    }
-    status.guardTrip = nil
-    guard let used = release else { return }
-    release = nil
-    do {
-      // Before the run counts: after a crash in between it asks for another release.
-      try store.endRelease(used, of: key)
-    } catch {
-      observer(key, .failed(failure(of: error)))
-    }
-  }
-
-  private func noteTrip(_ failure: MoverFailure) {
-    guard let name = failure.guardName else { return }
-    let now = clock.wallTime()
-    let since = status.guardTrip.flatMap { $0.name == name ? $0.since : nil } ?? now
-    status.guardTrip = GuardTrip(name, failure.message, since: since)
-    store.add(EventRecord(.warning, "GuardTripped", failure.message, at: now), of: key)
-  }
-
   /// Keeps the record of a run that is over.
   private func finish(_ report: MoverReport, isLate: Bool) {
     guard let ledger else { return }
@@ -221,27 +273,11 @@ final class EndService {
     store.add(record, of: key)
   }
 
-  /// Keeps a record of the times of the schedule at which no run could start: before a run that
-  /// comes late, and during one that is over.
   private func tellMissed(from was: SyncState, to isNow: SyncState, at now: WallTime) {
-    guard end.spec.trigger.manual == nil, end.spec.trigger.schedule != nil else { return }
-    var from: WallTime?
-    if was != .synchronizing, isNow == .synchronizing { from = status.nextSyncTime }
-    if was == .synchronizing, isNow != .synchronizing { from = status.lastSyncStartTime }
-    guard var from, from < now else { return }
-    var times = machine.dueTimes(after: from, through: now, countMax: 1)
-    guard !times.isEmpty else { return }
-    // A process that was killed may have told already.
-    if let told = store.lastMissedTime(of: key), told > from { from = told }
-    times = machine.dueTimes(after: from, through: now, countMax: EndService.missedCountMax)
-    guard let first = times.first, let last = times.last else { return }
-    var record = RunRecord(
-      mover: end.job.section, cause: "schedule", started: first, ended: last, outcome: .missed)
-    record.missedCount = Int64(times.count)
-    record.message =
-      "\(times.count == EndService.missedCountMax ? "at least " : "")\(times.count) "
-      + (times.count == 1 ? "time" : "times") + " of the schedule passed without a run"
-    store.add(record, of: key)
+    let record = MissedTimes(end, machine).record(from: was, to: isNow, status, at: now) {
+      store.lastMissedTime(of: key)
+    }
+    if let record { store.add(record, of: key) }
   }
 
   // MARK: Waiting
@@ -284,6 +320,11 @@ final class EndService {
     guard ledger.measure("waiting", { board.waitForRuns(of: end.predecessors, for: key) }) else {
       return nil
     }
+    switch ledger.measure("waiting", waitForCopyTrigger) {
+    case .given: break
+    case .late(let message): return .failed(logs: Array("\(message)\n".utf8))
+    case .ending: return nil
+    }
     let planned = end.job(at: clock.wallTime())
     var job = planned.guarded(last: status.source, isReleased: release != nil)
     if let peer = end.peer {
@@ -310,10 +351,11 @@ final class EndService {
     if !job.listens { board.giveSlot(places: places) }
     switch outcome {
     case .completed(let completion):
-      end.set(completion.statusFields)
+      end.take(completion)
       lastFailure = completion.shortfall.map { MoverFailure(.partial, $0) }
+      noteReady()
       observer(key, .completed(shortfall: completion.shortfall))
-      return over(.completed(logs: completion.logs, image: end.image))
+      return over(.completed(logs: completion.logs, image: end.image(after: completion)))
     case .failed(let failure):
       end.set(failure.statusFields)
       if board.isEnding(key) {
@@ -324,7 +366,51 @@ final class EndService {
       }
       // One that listened for nobody was told to listen anew.
       if job.listens, failure.kind == .cancelled { return .nothing }
+      if let seconds = failure.retrySeconds, mayWait() {
+        return afterNotReady(failure, seconds: seconds)
+      }
+      noteReady()
+      if let generation = failure.fencedBy { return afterFenced(failure, by: generation) }
       return afterFailure(failure, hasListened: hasListened)
+    }
+  }
+
+  // MARK: A destination that is not ready
+
+  private func mayWait() -> Bool {
+    let since = notReadySince ?? .now()
+    notReadySince = since
+    return MonotonicTime.now().seconds(since: since) < EndService.notReadySecondsMax
+  }
+
+  private func noteReady() {
+    notReadySince = nil
+    end.statusFields[RunEnd.waitingForField] = nil
+  }
+
+  /// Waits, which is no failure; the status says for what.
+  private func afterNotReady(_ failure: MoverFailure, seconds: Double) -> MoverReport? {
+    end.statusFields[RunEnd.waitingForField] = .string(failure.message)
+    keepFields()
+    store.add(
+      EventRecord(.normal, "DestinationNotReady", failure.message, at: clock.wallTime()), of: key)
+    ledger?.log(failure.message)
+    let goesOn =
+      ledger?.measure("waiting") { board.pause(seconds: seconds, for: key, after: revision) }
+      ?? false
+    if goesOn { return .nothing }
+    board.noteCutShort()
+    keepFields()
+    return nil
+  }
+
+  /// Waits until the application that uses the volume lets it be copied.
+  private func waitForCopyTrigger() -> VolumeKeeper.TriggerWait {
+    keeper.waitForTrigger { [self] in
+      takeUp()
+      return end.volume
+    } pause: { [self] in
+      board.pause(seconds: EndService.triggerPauseSeconds, for: key, after: revision)
     }
   }
 
@@ -337,16 +423,19 @@ final class EndService {
   }
 
   private func attempt(
-    _ job: RunJob, of planned: RunJob, _ ledger: RunLedger
+    _ plain: RunJob, of planned: RunJob, _ ledger: RunLedger
   ) -> (outcome: MoverOutcome, hasListened: Bool) {
-    guard waitForLock() else { return (.failed(.cancelled), false) }
+    guard board.waitForLock(lockPath, for: key) else { return (.failed(.cancelled), false) }
     ledger.beginAttempt()
     store.add(
       EventRecord(
         .normal, "TransferStarted",
-        job.listens ? "waiting for the source as data mover" : "starting data mover",
+        plain.listens ? "waiting for the source as data mover" : "starting data mover",
         at: clock.wallTime()), of: key)
     do {
+      standing = store.standing(of: key)
+      let job = plain.of(
+        standing.generation, store.relationFile(of: key), name: "\(key)")
       let mover = try makeMover(end, job) { [board, observer, key, store, clock] event in
         switch event {
         case .listening(let address):
@@ -356,7 +445,7 @@ final class EndService {
               .normal, "ServiceAddressAssigned", "listening on \(address)", at: clock.wallTime()),
             of: key)
         case .progress, .item, .warning: board.notePeer(of: key)
-        case .note, .summary, .failure: break
+        case .note, .notReady, .fenced, .summary, .failure: break
         }
         ledger.note(event)
         observer(key, .event(event))
@@ -370,20 +459,10 @@ final class EndService {
     }
   }
 
-  /// Waits for the end of a mover that an earlier process has left; false when all shall end.
-  private func waitForLock() -> Bool {
-    guard let lockPath else { return true }
-    let deadline = MonotonicTime.now().advanced(bySeconds: EndService.lockSecondsMax)
-    while RunLock.isHeld(lockPath), MonotonicTime.now() < deadline {
-      guard board.pause(seconds: 0.02, for: key) else { return false }
-    }
-    return true
-  }
-
   private func afterFailure(_ failure: MoverFailure, hasListened: Bool) -> MoverReport? {
     lastFailure = failure
     ledger?.log("failed: \(failure.message)")
-    noteTrip(failure)
+    guardNotes.fail(&status, failure)
     store.add(
       EventRecord(.warning, "TransferFailed", failure.message, at: clock.wallTime()), of: key)
     if hasListened {
@@ -409,15 +488,5 @@ final class EndService {
     attemptCount = 0
     board.noteRun(of: key)
     return report
-  }
-}
-
-extension MoverReport {
-  /// What is told of an end that may start again, or has not started.
-  fileprivate var leavesIdle: Bool {
-    switch self {
-    case .nothing, .cleanedUp, .failed, .error: true
-    case .completed, .gaveUp: false
-    }
   }
 }

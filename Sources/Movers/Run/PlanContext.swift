@@ -14,10 +14,14 @@ final class PlanContext {
   let problems = ProblemList()
   /// What is wrong with volumes of this host.
   let volumeProblems = ProblemList()
+  /// The volumes of ends that were bound.
+  private var volumes: [ObjectKey: BoundVolume] = [:]
 
-  init(_ set: ManifestSet) {
+  /// `volumeRoot` is where volumes are made whose class names no other directory; nil when none
+  /// are made.
+  init(_ set: ManifestSet, volumeRoot: String?) {
     self.set = set
-    binder = VolumeBinder(set)
+    binder = VolumeBinder(set, volumeRoot: volumeRoot)
   }
 
   /// The volume of an object, or nil after a report.
@@ -29,7 +33,7 @@ final class PlanContext {
     } catch {
       switch error {
       // Reported by the check of references, or with the section.
-      case .noClaim, .noVolume, .copyMethod: return nil
+      case .noClaim, .noVolume: return nil
       default: break
       }
       let text = error.hint.map { "\(error.message). \($0)" } ?? error.message
@@ -41,15 +45,19 @@ final class PlanContext {
 
   /// The volume that a source reads or that a destination fills, or nil after a report.
   func volume<Section>(of candidate: Candidate<ReplicationSource, Section>) -> BoundVolume? {
-    bind(candidate.object) { () throws(VolumeError) in
+    let volume = bind(candidate.object) { () throws(VolumeError) in
       try binder.bind(source: candidate.replication)
     }
+    volumes[candidate.key] = volume
+    return volume
   }
 
   func volume<Section>(of candidate: Candidate<ReplicationDestination, Section>) -> BoundVolume? {
-    bind(candidate.object) { () throws(VolumeError) in
+    let volume = bind(candidate.object) { () throws(VolumeError) in
       try binder.bind(destination: candidate.replication)
     }
+    volumes[candidate.key] = volume
+    return volume
   }
 
   /// An end with its trigger and the zone of its schedule.
@@ -62,7 +70,41 @@ final class PlanContext {
     // What is no setting was told when the files were read.
     let setting = metadata[.guardLevel].flatMap(GuardSetting.init) ?? GuardSetting()
     job.guards = JobGuards(GuardTable.limits(setting))
-    return RunEnd(object: candidate.object, spec: candidate.spec, job: job, zone: zone)
+    var end = RunEnd(object: candidate.object, spec: candidate.spec, job: job, zone: zone)
+    end.copyFields = candidate.object.copyFields
+    if let volume = volumes[candidate.key] {
+      let volume = EndVolume(of: candidate.replication, volume, set)
+      end.volume = volume
+      check(volume, of: candidate.replication, candidate.object)
+    }
+    return end
+  }
+
+  /// Refuses what would lose data.
+  private func check(
+    _ volume: EndVolume, of replication: some Replication, _ object: LoadedObject
+  ) {
+    guard let mover = replication.mover, let options = mover.volume else { return }
+    if options.cleanupTempPVC, options.destinationPVC == nil, !volume.keepsImages {
+      report(
+        object, "spec.\(mover.name).cleanupTempPVC",
+        "would remove what was received: with it, copyMethod must be Snapshot")
+    }
+    var deletes = false
+    switch mover {
+    case .rclone: deletes = true
+    case .restic(let section): deletes = section.enableFileDeletion
+    default: break
+    }
+    // A place that cannot be had is told by the run that needs it.
+    guard volume.keepsImages, deletes, let place = try? volume.place(), place.isInside else {
+      return
+    }
+    report(
+      object, at: options.copyMethod?.mark, "spec.\(mover.name).copyMethod",
+      "images would stand within \(volume.bound.path), the root of a file system, where "
+        + "\(mover.name) deletes them: fill a directory below it, or name a root for images in a "
+        + "VolumeSnapshotClass")
   }
 
   func report(
@@ -109,9 +151,11 @@ extension LoadedObject {
   var label: String { "\(key.kind)/\(key.name)" }
 }
 
-extension BoundVolume {
-  /// What a destination publishes that is filled itself; nil for a path without a claim.
-  var image: ImageReference? {
-    claim.map { ImageReference(apiGroup: "", kind: $0.kind, name: $0.name) }
+extension RunEnd {
+  /// What a destination publishes that is filled itself; nil for a path without a claim, and where
+  /// images are kept.
+  var publishedClaim: ImageReference? {
+    guard let volume, !volume.keepsImages, let claim = volume.bound.claim else { return nil }
+    return ImageReference(apiGroup: "", kind: claim.kind, name: claim.name)
   }
 }

@@ -1,5 +1,6 @@
 import Manifests
 package import Platform
+import StateStore
 
 /// The work of one end, by the section of its spec.
 package enum RunJob: Sendable {
@@ -50,6 +51,15 @@ package enum RunJob: Sendable {
     }
   }
 
+  /// The same job with what is known of the generation of its end.
+  func of(_ generation: Int64, _ file: RelationFile?, name: String) -> RunJob {
+    guard case .rsyncTLS(var job) = self else { return self }
+    job.generation = generation
+    job.relationPath = file?.path
+    job.name = name
+    return .rsyncTLS(job)
+  }
+
   /// The same job with the peer to connect to; of no meaning to one that connects to none.
   func connecting(to address: HostPort) -> RunJob {
     switch self {
@@ -62,6 +72,29 @@ package enum RunJob: Sendable {
       job.port = address.port
       return .rsync(job)
     case .restic, .rclone: return self
+    }
+  }
+
+  /// The same job for another path. `hasNewInodes` says that numbers and change times of inodes are
+  /// those of a copy, and tell nothing about changes.
+  func reading(_ root: String, hasNewInodes: Bool) -> RunJob {
+    switch self {
+    case .rsyncTLS(var job):
+      job.root = root
+      return .rsyncTLS(job)
+    case .rsync(var job):
+      job.root = root
+      return .rsync(job)
+    case .rclone(var job):
+      job.root = root
+      return .rclone(job)
+    case .restic(var job):
+      job.root = root
+      if case .backup(var backup) = job.work {
+        backup.readsCopy = hasNewInodes
+        job.work = .backup(backup)
+      }
+      return .restic(job)
     }
   }
 

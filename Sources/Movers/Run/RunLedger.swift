@@ -72,7 +72,7 @@ final class RunLedger: @unchecked Sendable {
       log("\(path): \(message)")
     case .note(let text): log(text)
     case .summary(let summary): note(summary)
-    case .progress, .failure: break
+    case .progress, .notReady, .fenced, .failure: break
     }
   }
 

@@ -47,6 +47,10 @@ package struct RunEnd: Sendable {
   package var statusFields = JSONObject()
   /// What a destination publishes after a run that counts.
   package var image: ImageReference?
+  /// The volume, and how a run gets at it.
+  package var volume: EndVolume?
+  /// How the last copy was made, below `status.drover.copy`.
+  var copyFields = JSONObject()
   /// The destination of the same plan that a source sends to.
   package var peer: ObjectKey?
   /// Ends of the same plan that this one waits for; it does not run when one of them fails.
@@ -60,6 +64,13 @@ package struct RunEnd: Sendable {
   }
 
   package var key: ObjectKey { object.key }
+
+  /// Below the mover's section of a source's status: what a run waits for.
+  static let waitingForField = "waitingFor"
+  /// Below it too: that the end is fenced or promoted, and its generation.
+  static let fencedField = "fenced"
+  static let promotedField = "promoted"
+  static let generationField = "generation"
 
   /// The trigger machine of this end.
   var machine: StateMachine {
@@ -89,6 +100,21 @@ package struct RunEnd: Sendable {
     for field in fields.members { statusFields[field.name] = field.value }
   }
 
+  /// Takes over what a run that counts has changed of the status.
+  mutating func take(_ completion: MoverCompletion) {
+    set(completion.statusFields)
+    if let fields = completion.copyFields { copyFields = fields }
+  }
+
+  /// Takes over from the same end under an older spec what runs have changed of the status.
+  mutating func carry(from old: RunEnd) {
+    set(carried?(old.statusFields) ?? old.statusFields)
+    copyFields = old.copyFields
+  }
+
+  /// What is published after a run that counts.
+  func image(after completion: MoverCompletion) -> ImageReference? { completion.image ?? image }
+
   /// The status as it is printed; `address` is where the end listens.
   func document(of status: ReplicationStatus, address: HostPort?) -> JSONObject {
     var status = status
@@ -99,7 +125,13 @@ package struct RunEnd: Sendable {
     }
     for field in statusFields.members { fields[field.name] = field.value }
     status.moverFields = (job.section, fields)
-    return status.document
+    var document = status.document
+    if !copyFields.members.isEmpty {
+      var own = document[FailedRuns.section]?.objectValue ?? JSONObject()
+      own[EndVolume.copyField] = .object(copyFields)
+      document[FailedRuns.section] = .object(own)
+    }
+    return document
   }
 }
 

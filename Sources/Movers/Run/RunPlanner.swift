@@ -14,12 +14,13 @@ package struct RunPlanner {
   private let keys: KeyGeneration
 
   /// `served` are the sections that a mover is registered for; `cacheDirectory` is where caches of
-  /// repositories stand, nil for none.
+  /// repositories stand, nil for none; `volumeRoot` is where volumes are made whose class names no
+  /// other directory, nil when none are made.
   package init(
-    _ set: ManifestSet, served: [String], cacheDirectory: String? = nil,
+    _ set: ManifestSet, served: [String], cacheDirectory: String? = nil, volumeRoot: String? = nil,
     keys: KeyGeneration = .forPairs, clock: any Clock = SystemClock()
   ) {
-    context = PlanContext(set)
+    context = PlanContext(set, volumeRoot: volumeRoot)
     self.served = served
     self.cacheDirectory = cacheDirectory
     self.keys = keys
@@ -132,7 +133,6 @@ package struct RunPlanner {
     if case .external = mover { return }
     checkAnnotations(of: replication, mover, object)
     if served.contains(mover.name) {
-      checkCopyMethod(of: mover, object)
       switch mover {
       case .rsyncTLS(let section):
         return rsyncTLS(Candidate(replication: replication, section: section, object: object))
@@ -164,12 +164,5 @@ package struct RunPlanner {
     context.report(
       object, at: value.mark, "metadata.annotations.\(name)",
       "is served for a ReplicationSource with rclone only")
-  }
-
-  private func checkCopyMethod(of mover: MoverSection, _ object: LoadedObject) {
-    guard let method = mover.volume?.copyMethod, !method.value.isDirect else { return }
-    context.report(
-      object, at: method.mark, "spec.\(mover.name).copyMethod",
-      "\(method.value.rawValue) is not served yet: only Direct is")
   }
 }

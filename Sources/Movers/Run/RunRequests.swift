@@ -31,6 +31,12 @@ struct RunRequests {
     SyncState(status) == .synchronizing ? served : pending
   }
 
+  /// The run under way is no run any more; what it served is asked for again.
+  mutating func abandon() {
+    pending = pending ?? served
+    served = nil
+  }
+
   /// What a step means for the request.
   func mark(from was: SyncState, to isNow: SyncState) -> RequestMark {
     if was != .synchronizing, isNow == .synchronizing, let pending { return .started(pending) }

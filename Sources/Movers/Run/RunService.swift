@@ -46,15 +46,18 @@ package final class RunService: Sendable {
 }
 
 extension MoverRegistry<MoverRequest> {
-  /// The mover of one end; `lockPath` is where its lock stands.
+  /// The mover of one end, which gets at its volume by `keeper`; `lockPath` is where its lock
+  /// stands.
   func makeMover(
-    of end: RunEnd, _ job: RunJob, lockPath: String?,
+    of end: RunEnd, _ job: RunJob, lockPath: String?, keeper: VolumeKeeper,
     onEvent: @escaping @Sendable (MoverEvent) -> Void
   ) throws -> any Mover {
-    let request = MoverRequest(end: end, job: job, lockPath: lockPath, onEvent: onEvent)
-    guard let mover = try makeMover(section: job.section, request) else {
-      throw MoverFailure(.unsupported, "nobody serves \(job.section)")
+    try keeper.mover(of: end, job, onEvent: onEvent) { job in
+      let request = MoverRequest(end: end, job: job, lockPath: lockPath, onEvent: onEvent)
+      guard let mover = try makeMover(section: job.section, request) else {
+        throw MoverFailure(.unsupported, "nobody serves \(job.section)")
+      }
+      return mover
     }
-    return mover
   }
 }

@@ -107,8 +107,12 @@ package final class RunSession: Sendable {
     let machine = StateMachine(spec) { _ in nil }
     var step = machine.step(ReplicationStatus(), .nothing, at: clock.wallTime())
     var result = RunBoard.Result.completed
+    let keeper = VolumeKeeper(end.key, stateDirectory: nil, clock: clock, store: NoStore())
+    // Should the run be cut short before it cleans up.
+    defer { keeper.release() }
+    keeper.removeLeftovers(of: end)
     do {
-      let mover = try makeMover(end, job)
+      let mover = try makeMover(end, job, keeper)
       board.enter(end.key, mover)
       result = attempt(&end, mover, machine, &step)
       try mover.cleanUp()
@@ -125,10 +129,12 @@ package final class RunSession: Sendable {
     board.finish(end.key, status(of: end, step.status), result)
   }
 
-  private func makeMover(_ end: RunEnd, _ job: RunJob) throws -> any Mover {
+  private func makeMover(
+    _ end: RunEnd, _ job: RunJob, _ keeper: VolumeKeeper
+  ) throws -> any Mover {
     let key = end.key
     let lockPath = stateDirectory.map { "\($0)/\(key.lockName)" }
-    return try movers.makeMover(of: end, job, lockPath: lockPath) {
+    return try movers.makeMover(of: end, job, lockPath: lockPath, keeper: keeper) {
       [board, observer] event in
       if case .listening(let address) = event { board.setListening(key, address) }
       observer(key, .event(event))
@@ -140,14 +146,16 @@ package final class RunSession: Sendable {
     _ end: inout RunEnd, _ mover: any Mover, _ machine: StateMachine, _ step: inout SyncStep
   ) -> RunBoard.Result {
     var attemptCount = 0
+    let began = clock.monotonicTime()
     while true {
       attemptCount += 1
       let failure: MoverFailure
       switch mover.synchronize() {
       case .completed(let completion):
-        end.set(completion.statusFields)
+        end.take(completion)
+        let image = end.image(after: completion)
         step = machine.step(
-          step.status, .completed(logs: completion.logs, image: end.image), at: clock.wallTime())
+          step.status, .completed(logs: completion.logs, image: image), at: clock.wallTime())
         observer(end.key, .completed(shortfall: completion.shortfall))
         return completion.shortfall == nil ? .completed : .incomplete
       case .failed(let error): failure = error
@@ -155,6 +163,16 @@ package final class RunSession: Sendable {
       end.set(failure.statusFields)
       step = machine.step(step.status, .failed(logs: failure.logs), at: clock.wallTime())
       if board.isCancelledByPeer(end.key) { return .cancelledByPeer }
+      let passed = clock.monotonicTime().seconds(since: began)
+      if let delay = failure.retrySeconds, passed < EndService.notReadySecondsMax {
+        // Not a failure: the other side is well.
+        attemptCount -= 1
+        observer(end.key, .retrying(failure, attempt: attemptCount, delaySeconds: delay))
+        guard board.sleep(seconds: delay, for: end.key, clock: clock) else {
+          return board.isCancelledByPeer(end.key) ? .cancelledByPeer : .failed(.cancelled)
+        }
+        continue
+      }
       guard let delay = retry.delaySeconds(after: attemptCount, kind: failure.kind) else {
         observer(end.key, .failed(failure))
         return .failed(failure)

@@ -1,5 +1,6 @@
 package import Manifests
 package import Platform
+package import StateStore
 
 /// A replication as a service takes it up: what to run or what stands against it, and what is
 /// stored of it.
@@ -19,6 +20,10 @@ package struct ServedEnd: Sendable {
   package var startedRequest: String?
   /// Lets the next run pass the guards; another one is another release.
   package var release: String?
+  /// Whether it is a destination that was promoted.
+  package var isPromoted = false
+  /// Where its generation is kept.
+  package var relationFile: RelationFile?
 
   package init(object: LoadedObject, uid: String, status: JSONObject, end: RunEnd?) {
     self.object = object

@@ -47,6 +47,8 @@ final class ServiceBoard: @unchecked Sendable {
   }
 
   private static let yearSeconds = 366.0 * 86_400
+  /// How long a source waits for its destination's run before it asks where that is listened for.
+  private static let runSecondsMax = 2.0
   private let lock = Lock()
   /// For what an end waits for of others; each has a condition of its own for the rest.
   private let others: Condition
@@ -60,6 +62,7 @@ final class ServiceBoard: @unchecked Sendable {
   private var freeSlotCount: Int
   private var shallEnd = false
   private var wasCutShort = false
+  private var listeningAddress: @Sendable (ObjectKey) -> HostPort? = { _ in nil }
 
   init(slotCount: Int, clock: any Clock, lookSecondsMax: Double) {
     others = Condition(lock)
@@ -88,6 +91,7 @@ final class ServiceBoard: @unchecked Sendable {
       entry.order.served = served
       entry.order.revision += 1
       entry.condition.broadcast()
+      if served.isPromoted { return entry.mover }
       guard let job = entry.job, job.listens, !entry.hasPeer else { return nil }
       let isSame = served.end?.job.document == job.document && served.release == entry.release
       return served.problem == nil && isSame ? nil : entry.mover
@@ -168,9 +172,46 @@ final class ServiceBoard: @unchecked Sendable {
       others.broadcast()
     }
   }
+  /// Where destinations are listened for, whether a run of theirs waits or not.
+  func setListeningAddress(_ address: @escaping @Sendable (ObjectKey) -> HostPort?) {
+    lock.withLock { listeningAddress = address }
+  }
+
   /// Where an end listens, or did last.
   func shownAddress(of key: ObjectKey) -> HostPort? {
-    lock.withLock { entries[key]?.shownAddress }
+    let (shown, address) = lock.withLock { (entries[key]?.shownAddress, listeningAddress) }
+    return shown ?? address(key)
+  }
+
+  /// Why a destination does not receive just now; nil when it does.
+  func absence(
+    of key: ObjectKey, _ readiness: ListeningGate.Readiness
+  ) -> ListeningGate.Absence? {
+    let (served, document) = lock.withLock { (entries[key]?.order.served, entries[key]?.status) }
+    guard let served else { return ListeningGate.Absence("is not served yet", seconds: 2) }
+    if served.isPromoted {
+      return ListeningGate.Absence("is promoted and receives nothing", seconds: 60)
+    }
+    if case .atWork = readiness { return nil }
+    if let problem = served.problem {
+      let line = problem.split(separator: "\n").first ?? ""
+      return ListeningGate.Absence("cannot receive: \(line)", seconds: 30)
+    }
+    if served.end?.spec.isPaused == true { return ListeningGate.Absence("is paused", seconds: 10) }
+    if case .waiting = readiness { return nil }
+    let status = ReplicationStatus(document: document ?? JSONObject(), section: nil)
+    switch status.condition?.reason {
+    case .waitingForManual: return ListeningGate.Absence("waits for a manual trigger", seconds: 10)
+    case .waitingForSchedule:
+      let seconds = status.nextSyncTime.map { $0.seconds - clock.wallTime().seconds } ?? 10
+      let time = status.nextSyncTime.map { ", \($0.rfc3339)" } ?? ""
+      return ListeningGate.Absence(
+        "waits for its schedule\(time)", seconds: Int(clamping: min(max(1, seconds + 1), 60)))
+    case .error:
+      return ListeningGate.Absence(
+        "cannot receive: \(status.condition?.message ?? "")", seconds: 30)
+    default: return ListeningGate.Absence("is between two syncs", seconds: 1)
+    }
   }
 
   /// Makes the mover known; one that shall end already is told so.
@@ -201,11 +242,14 @@ final class ServiceBoard: @unchecked Sendable {
 
   /// nil also when it has not come to listen in time.
   func waitForAddress(of peer: ObjectKey, seconds: Double, for key: ObjectKey) -> HostPort? {
+    // Whoever listens for it tells what it waits for, when its own run does not come soon.
+    let address = lock.withLock({ listeningAddress })(peer)
+    let seconds = address == nil ? seconds : min(seconds, ServiceBoard.runSecondsMax)
     let deadline = MonotonicTime.now().advanced(bySeconds: seconds)
     return lock.withLock {
       while !isEndingLocked(key) {
         if let address = entries[peer]?.address { return address }
-        if !others.wait(until: deadline) { return entries[peer]?.address }
+        if !others.wait(until: deadline) { return entries[peer]?.address ?? address }
       }
       return nil
     }

@@ -19,6 +19,7 @@ package final class ServiceEngine: @unchecked Sendable {
   private let retry: RetryPolicy
   private let store: any ServiceStore
   private let observer: RunSession.Observer
+  private let gate: ListeningGate?
   let board: ServiceBoard
   private let lock = Lock()
   private let condition: Condition
@@ -29,12 +30,12 @@ package final class ServiceEngine: @unchecked Sendable {
 
   /// `observer` is called from several threads. `stateDirectory` is where the locks of movers
   /// stand. `lookSecondsMax` is how long a wait lasts at most before the wall clock is looked at
-  /// again.
+  /// again. `gate` is that of the movers, if they have one.
   package init(
     movers: MoverRegistry<MoverRequest>, stateDirectory: String?, store: any ServiceStore,
     clock: any Clock = SystemClock(), retry: RetryPolicy = .mover,
     slotCount: Int = slotCountStandard, lookSecondsMax: Double = lookSecondsStandard,
-    observer: @escaping RunSession.Observer
+    gate: ListeningGate? = nil, observer: @escaping RunSession.Observer
   ) {
     self.movers = movers
     self.stateDirectory = stateDirectory
@@ -42,13 +43,24 @@ package final class ServiceEngine: @unchecked Sendable {
     self.retry = retry
     self.store = store
     self.observer = observer
+    self.gate = gate
     condition = Condition(lock)
     board = ServiceBoard(slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
+  }
+
+  /// Runs the commands that a killed process had still to run, and removes the copies that it has
+  /// left, wherever it had made some. Before anything is served.
+  package func removeLeftovers() {
+    guard let stateDirectory else { return }
+    PendingHook.runAll(in: stateDirectory)
+    PlaceRegister(directory: stateDirectory).removeLeftovers()
   }
 
   /// Serves these from now on, and nothing else: what is new starts, what has changed goes on with
   /// its next step, and what is gone ends with its run.
   package func serve(_ ends: [ServedEnd]) {
+    board.setListeningAddress { [gate] in gate?.address(of: $0) }
+    gate?.serve(ends.compactMap(\.gateEntry)) { [board] in board.absence(of: $0, $1) }
     lock.withLock {
       wanted = Dictionary(ends.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
       reconcile()
@@ -92,7 +104,10 @@ package final class ServiceEngine: @unchecked Sendable {
     let path = stateDirectory.map { "\($0)/\(key.lockName)" }
     // Its end is waited for by what is running.
     startDetachedThread("replication", stackSizeBytes: ServiceEngine.stackSizeBytes) { [self] in
-      service(served, end, lockPath: path).serve()
+      let keeper = VolumeKeeper(key, stateDirectory: stateDirectory, clock: clock, store: store)
+      keeper.removeLeftovers(of: end)
+      service(served, end, lockPath: path, keeper).serve()
+      keeper.release()
       lock.withLock {
         running[key] = nil
         if !board.isCancelled {
@@ -104,12 +119,14 @@ package final class ServiceEngine: @unchecked Sendable {
     }
   }
 
-  private func service(_ served: ServedEnd, _ end: RunEnd, lockPath: String?) -> EndService {
+  private func service(
+    _ served: ServedEnd, _ end: RunEnd, lockPath: String?, _ keeper: VolumeKeeper
+  ) -> EndService {
     EndService(
       served, end, board: board, clock: clock, retry: retry, store: store, lockPath: lockPath,
-      observer: observer
+      keeper: keeper, observer: observer
     ) { [movers] end, job, onEvent in
-      try movers.makeMover(of: end, job, lockPath: lockPath, onEvent: onEvent)
+      try movers.makeMover(of: end, job, lockPath: lockPath, keeper: keeper, onEvent: onEvent)
     }
   }
 
@@ -127,6 +144,18 @@ package final class ServiceEngine: @unchecked Sendable {
       let kind = (error as? any DroverError)?.kind ?? .internalFault
       observer(served.key, .failed(MoverFailure(kind, "\(error)")))
     }
+  }
+}
+
+extension ServedEnd {
+  /// Of a destination over the tunnel: who is to be let in there.
+  fileprivate var gateEntry: ListeningGate.Entry? {
+    guard let job = end?.job.rsyncTLS, job.direction == .receive, !job.key.isEmpty else {
+      return nil
+    }
+    return ListeningGate.Entry(
+      key: key, address: HostPort(host: job.host, port: job.port), keyFile: job.key,
+      fence: relationFile.map { RelationFence($0, name: "\(key)") })
   }
 }
 

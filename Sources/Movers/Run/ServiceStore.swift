@@ -18,14 +18,30 @@ package protocol ServiceStore: Sendable {
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) throws
 
   /// Forgets a release that a run has used.
-  func endRelease(_ release: String, of key: ObjectKey) throws
+  func endRelease(_ release: String, of key: ObjectKey)
 
   /// The time of the schedule up to which missed runs have been told; nil when none were.
   func lastMissedTime(of key: ObjectKey) -> WallTime?
 
+  /// What the generations say of an end.
+  func standing(of key: ObjectKey) -> Standing
+
+  /// Where the generation of an end is kept; nil when it is not.
+  func relationFile(of key: ObjectKey) -> RelationFile?
+
+  /// Keeps that a destination of this generation has refused a source.
+  func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws
+
   func add(_ run: RunRecord, of key: ObjectKey)
   func add(_ event: EventRecord, of key: ObjectKey)
   func append(log: [UInt8], of key: ObjectKey)
+
+  /// Keeps an object that a run has made, with its status.
+  func put(_ manifest: JSONObject, status: JSONObject)
+  /// Removes such an object.
+  func remove(_ key: ObjectKey)
+  /// Sets annotations of Drover's own on an object; nil takes one away.
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?])
 }
 
 /// Keeps nothing: for a service whose objects are files of the user.
@@ -33,9 +49,15 @@ struct NoStore: ServiceStore {
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) {}
   func endRelease(_ release: String, of key: ObjectKey) {}
   func lastMissedTime(of key: ObjectKey) -> WallTime? { nil }
+  func standing(of key: ObjectKey) -> Standing { .free }
+  func relationFile(of key: ObjectKey) -> RelationFile? { nil }
+  func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) {}
   func add(_ run: RunRecord, of key: ObjectKey) {}
   func add(_ event: EventRecord, of key: ObjectKey) {}
   func append(log: [UInt8], of key: ObjectKey) {}
+  func put(_ manifest: JSONObject, status: JSONObject) {}
+  func remove(_ key: ObjectKey) {}
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {}
 }
 
 /// Keeps all in the state directory. Records that cannot be written are lost, and told: no run
@@ -64,9 +86,31 @@ package struct DirectoryStore: ServiceStore {
     }
   }
 
-  package func endRelease(_ release: String, of key: ObjectKey) throws {
-    try directory.update(key) { own in
-      if own.release == release { own.release = nil }
+  package func endRelease(_ release: String, of key: ObjectKey) {
+    telling { () throws(StateError) in
+      try directory.update(key) { own in
+        if own.release == release { own.release = nil }
+      }
+    }
+  }
+
+  package func standing(of key: ObjectKey) -> Standing {
+    do throws(StateError) {
+      return Standing(try directory.relationFile(of: key).read())
+    } catch {
+      return Standing(error)
+    }
+  }
+
+  package func relationFile(of key: ObjectKey) -> RelationFile? {
+    // One whose name cannot be stored is not served.
+    try? directory.relationFile(of: key)
+  }
+
+  package func setFenced(by generation: Int64, _ text: String, of key: ObjectKey) throws {
+    try directory.updateRelation(of: key) { record in
+      record.fencedBy = generation
+      record.fencedText = text
     }
   }
 
@@ -86,6 +130,32 @@ package struct DirectoryStore: ServiceStore {
 
   package func append(log: [UInt8], of key: ObjectKey) {
     telling { () throws(StateError) in try directory.append(log: log, of: key) }
+  }
+
+  package func put(_ manifest: JSONObject, status: JSONObject) {
+    let text = Array(JSONValue.object(manifest).yamlText.utf8)
+    let set = ManifestLoader().decodeEach([("generated", text)]).set
+    guard let object = set.objects.first else {
+      preconditionFailure("an object that a run makes is one")
+    }
+    telling { () throws(StateError) in
+      _ = try directory.put(object, text: text)
+      try directory.update(object.key) { $0.status = status }
+    }
+  }
+
+  package func remove(_ key: ObjectKey) {
+    telling { () throws(StateError) in _ = try directory.remove(key) }
+  }
+
+  package func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {
+    telling { () throws(StateError) in
+      try directory.update(key) { own in
+        for (name, value) in annotations.sorted(by: { $0.key < $1.key }) {
+          own.annotations[name] = value.map(JSONValue.string)
+        }
+      }
+    }
   }
 
   @discardableResult

@@ -3,9 +3,10 @@ import Platform
 import Supervision
 
 extension MoverRegistry<MoverRequest> {
-  /// Every mover of this target, each attempt in a child that `launch` starts.
+  /// Every mover of this target, each attempt in a child that `launch` starts. Destinations over
+  /// the tunnel get their peers from the gate; without one their children listen themselves.
   package static func standard(
-    launch: @escaping ChildMover.Launch = ChildSpec.mover(job:)
+    gate: ListeningGate? = nil, launch: @escaping ChildMover.Launch = ChildSpec.mover(job:)
   ) -> MoverRegistry {
     var registry = MoverRegistry()
     let sections = [
@@ -14,7 +15,10 @@ extension MoverRegistry<MoverRequest> {
     ]
     for (section, name) in sections {
       registry.register(section: section) { request in
-        ChildMover(
+        if let gate, let mover = GateMover(name: name, gate, request, launch: launch) {
+          return mover
+        }
+        return ChildMover(
           name: name,
           job: MoverJob(
             section: section, lockPath: request.lockPath, job: request.job.document),

@@ -26,10 +26,13 @@ final class ReceiverSession {
       let nonce = SecureRandom.bytes(Greeting.nonceSize)
       let target: Target
       do {
+        try options.fence?.admit(greeting.generation)
         target = try Target.open(options, greeting)
+        if !greeting.flags.contains(.dryRun) {
+          try options.fence?.begin(isRevertible: target.isRevertible)
+        }
       } catch {
-        try Greeting.send(
-          ReceiverGreeting(nonce: nonce, refusal: AbortMessage(error)).encoded(), over: stream)
+        try Greeting.send(ReceiverGreeting(nonce: nonce, .of(error)).encoded(), over: stream)
         throw error
       }
       try Greeting.send(ReceiverGreeting(nonce: nonce).encoded(), over: stream)
@@ -53,6 +56,7 @@ final class ReceiverSession {
     threads.startWriter()
     try stages.start(threads, stream)
     try threads.join()
+    if !greeting.flags.contains(.dryRun) { try options.fence?.end() }
     stream.close()
     var summary = SessionSummary()
     stages.state.fill(&summary)
@@ -73,6 +77,9 @@ struct Target {
   }
 
   let kind: Kind
+
+  /// Whether a session that is cut short can be taken back: a volume has an undo journal.
+  var isRevertible: Bool { if case .volume = kind { true } else { false } }
 
   /// - Throws: `ReplicationError` when the root cannot be used or a guard refuses the run.
   static func open(_ options: ReceiveOptions, _ greeting: SenderGreeting) throws -> Target {

@@ -42,7 +42,8 @@ final class SenderSession {
     let nonce = SecureRandom.bytes(Greeting.nonceSize)
     let greeting = SenderGreeting(
       nonce: nonce, flags: flags(source), laneCount: SenderSession.laneCount,
-      deleteCountMax: options.deleteCountMax, filter: options.filter, root: source.greeting)
+      generation: options.generation, deleteCountMax: options.deleteCountMax,
+      filter: options.filter, root: source.greeting)
     let sending = Result { try Greeting.send(greeting.encoded(), over: stream) }
     // A peer that does not understand the greeting may close before it has read all of it; what it
     // has said before tells more than the failed write.
@@ -54,7 +55,7 @@ final class SenderSession {
     }
     try sending.get()
     let answer = try ReceiverGreeting(decoding: received)
-    if let refusal = answer.refusal { throw refusal.error }
+    if let error = answer.error { throw error }
     return try SessionKeys(senderNonce: nonce, receiverNonce: answer.nonce)
   }
 

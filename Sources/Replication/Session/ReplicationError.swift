@@ -14,6 +14,10 @@ package enum ReplicationError: DroverError {
   case peerGone(phase: String)
   /// The peer ended the session and said why.
   case peer(FailureKind, message: String)
+  /// The peer does not receive just now and asks to be tried again.
+  case notReady(seconds: Int, reason: String)
+  /// The peer has a later generation: what is here is no source any more.
+  case fenced(generation: UInt64, text: String)
   /// Nothing but heartbeats came for the time allowed.
   case stalled(seconds: Double)
   case emptySource(root: String)
@@ -46,7 +50,8 @@ package enum ReplicationError: DroverError {
     case .peerGone, .stalled: .unreachable
     case .peerLeft: .failed
     case .peer(let kind, _): kind
-    case .emptySource, .shrunkenSource, .massDeletion: .refused
+    case .notReady: .unreachable
+    case .emptySource, .shrunkenSource, .massDeletion, .fenced: .refused
     case .root: .failed
     case .tree(let error): error.kind == .unreachable ? .failed : error.kind
     case .file: .failed
@@ -65,6 +70,9 @@ package enum ReplicationError: DroverError {
     case .peerGone(let phase): "the other side ended the connection \(phase)"
     case .stalled(let seconds):
       "the session has not got on for \(Int(seconds)) s, though the peer is alive"
+    case .notReady(let seconds, let reason):
+      "the destination is not ready: \(reason); it may be tried again in \(seconds) s"
+    case .fenced(_, let text): "this source is fenced: \(text)"
     case .peer(_, let message): "the other side: \(message)"
     case .shrunkenSource(let loss):
       "\(GuardName.shrunkenSource.prefix)\(loss.text): nothing was deleted"

@@ -37,6 +37,8 @@ package struct SendOptions: Sendable {
   /// How much may be deleted at a stock destination; our own judge for themselves, unless
   /// ``deleteCountMax`` says how much it may be.
   package var deletionLimit: ShareLimit?
+  /// Of the relationship; see ``GenerationFence``.
+  package var generation: UInt64 = 1
   package var patience = Patience()
 
   package init(root: String) { self.root = root }
@@ -55,6 +57,8 @@ package struct ReceiveOptions: Sendable {
   /// Ends a run that would delete more, before anything is deleted; not in force where the sender
   /// says how much may be deleted. Nil for no limit.
   package var deletionLimit: ShareLimit?
+  /// Which sources are let in; nil for all.
+  package var fence: (any GenerationFence)?
   package var patience = Patience()
 
   package init(root: String) { self.root = root }

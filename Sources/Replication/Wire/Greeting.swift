@@ -62,8 +62,9 @@ enum Greeting {
 
 /// What the sender wants of the session.
 ///
-/// Body: nonce 32 · flags u32 · lanes u8 · deletions at most u64 (all ones: no limit) · length u32
-/// and filter rules · root kind u8 (1 tree, 2 volume) · tree: the root's entry · volume: size u64.
+/// Body: nonce 32 · flags u32 · lanes u8 · generation u64 · deletions at most u64 (all ones: no
+/// limit) · length u32 and filter rules · root kind u8 (1 tree, 2 volume) · tree: the root's entry
+/// · volume: size u64.
 struct SenderGreeting {
   struct Flags: OptionSet {
     let rawValue: UInt32
@@ -91,6 +92,8 @@ struct SenderGreeting {
   var nonce: [UInt8]
   var flags: Flags
   var laneCount: Int
+  /// Of the relationship: grows each time a destination is promoted.
+  var generation: UInt64 = 1
   var deleteCountMax: Int?
   var filter: FilterRules
   var root: Root
@@ -99,6 +102,7 @@ struct SenderGreeting {
     var body = nonce
     Greeting.append(flags.rawValue, to: &body)
     body.append(UInt8(laneCount))
+    Greeting.append(generation, to: &body)
     Greeting.append(deleteCountMax.map { UInt64($0) } ?? .max, to: &body)
     let rules = filter.encoded()
     Greeting.append(UInt32(rules.count), to: &body)
@@ -120,12 +124,13 @@ struct SenderGreeting {
   }
 
   init(
-    nonce: [UInt8], flags: Flags, laneCount: Int, deleteCountMax: Int?, filter: FilterRules,
-    root: Root
+    nonce: [UInt8], flags: Flags, laneCount: Int, generation: UInt64 = 1, deleteCountMax: Int?,
+    filter: FilterRules, root: Root
   ) {
     self.nonce = nonce
     self.flags = flags
     self.laneCount = laneCount
+    self.generation = generation
     self.deleteCountMax = deleteCountMax
     self.filter = filter
     self.root = root
@@ -137,6 +142,7 @@ struct SenderGreeting {
       let nonce = [UInt8](try reader.bytes(Greeting.nonceSize))
       let flags = Flags(rawValue: try reader.u32())
       let laneCount = Int(try reader.u8())
+      let generation = try reader.u64()
       let deletions = try reader.u64()
       guard Flags.all.isSuperset(of: flags), (1...WireLimits.laneCountMax).contains(laneCount)
       else { throw ReplicationError.violation("greeting") }
@@ -160,38 +166,89 @@ struct SenderGreeting {
       }
       guard reader.remaining == 0 else { throw ReplicationError.violation("greeting too long") }
       return SenderGreeting(
-        nonce: nonce, flags: flags, laneCount: laneCount,
+        nonce: nonce, flags: flags, laneCount: laneCount, generation: generation,
         deleteCountMax: deletions == .max ? nil : Int(clamping: deletions), filter: filter,
         root: root)
     }
   }
 }
 
-/// The receiver's answer: nonce 32 · 0 accepted, or 1 and an ``AbortMessage``.
+/// The receiver's answer: nonce 32 · what it says u8 and its body.
+///
+/// | says | body |
+/// |---|---|
+/// | 0 accepted | |
+/// | 1 refused | ``AbortMessage`` |
+/// | 2 not ready | seconds u32 until another try, and why |
+/// | 3 fenced | the receiver's generation u64, and what to do |
 struct ReceiverGreeting {
-  var nonce: [UInt8]
-  var refusal: AbortMessage?
-
-  func encoded() -> [UInt8] {
-    guard let refusal else { return nonce + [0] }
-    return nonce + [1] + refusal.encoded()
+  enum Answer {
+    case accepted
+    case refused(AbortMessage)
+    case notReady(seconds: UInt32, reason: String)
+    case fenced(generation: UInt64, text: String)
   }
 
-  init(nonce: [UInt8], refusal: AbortMessage? = nil) {
+  var nonce: [UInt8]
+  var answer: Answer
+
+  init(nonce: [UInt8], _ answer: Answer = .accepted) {
     self.nonce = nonce
-    self.refusal = refusal
+    self.answer = answer
+  }
+
+  func encoded() -> [UInt8] {
+    var body = nonce
+    switch answer {
+    case .accepted: body.append(0)
+    case .refused(let message): body += [1] + message.encoded()
+    case .notReady(let seconds, let reason):
+      body.append(2)
+      Greeting.append(seconds, to: &body)
+      body += reason.utf8.prefix(WireLimits.messageBytesMax)
+    case .fenced(let generation, let text):
+      body.append(3)
+      Greeting.append(generation, to: &body)
+      body += text.utf8.prefix(WireLimits.messageBytesMax)
+    }
+    return body
   }
 
   init(decoding body: [UInt8]) throws {
-    guard body.count > Greeting.nonceSize, body[Greeting.nonceSize] <= 1 else {
-      throw ReplicationError.violation("answer to the greeting")
-    }
-    nonce = [UInt8](body[..<Greeting.nonceSize])
-    if body[Greeting.nonceSize] == 1 {
-      refusal = try body.withUnsafeBytes {
-        try AbortMessage(
-          decoding: UnsafeRawBufferPointer(rebasing: $0[(Greeting.nonceSize + 1)...]))
+    self = try body.withUnsafeBytes { bytes in
+      var reader = ByteReader(bytes)
+      let nonce = [UInt8](try reader.bytes(Greeting.nonceSize))
+      func text() throws -> String {
+        guard reader.remaining <= WireLimits.messageBytesMax else {
+          throw ReplicationError.violation("answer to the greeting")
+        }
+        return printable(try reader.bytes(reader.remaining))
       }
+      switch try reader.u8() {
+      case 0: return ReceiverGreeting(nonce: nonce)
+      case 1:
+        let rest = try reader.bytes(reader.remaining)
+        return ReceiverGreeting(nonce: nonce, .refused(try AbortMessage(decoding: rest)))
+      case 2:
+        let seconds = try reader.u32()
+        return ReceiverGreeting(nonce: nonce, .notReady(seconds: seconds, reason: try text()))
+      case 3:
+        let generation = try reader.u64()
+        return ReceiverGreeting(nonce: nonce, .fenced(generation: generation, text: try text()))
+      default: throw ReplicationError.violation("answer to the greeting")
+      }
+    }
+  }
+
+  /// What a refusing answer stands for; nil when the session goes on.
+  var error: ReplicationError? {
+    switch answer {
+    case .accepted: nil
+    case .refused(let message): message.error
+    case .notReady(let seconds, let reason):
+      .notReady(
+        seconds: min(max(1, Int(seconds)), WireLimits.retrySecondsMax), reason: reason)
+    case .fenced(let generation, let text): .fenced(generation: generation, text: text)
     }
   }
 }

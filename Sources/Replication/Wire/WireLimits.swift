@@ -1,6 +1,6 @@
 /// Constants of the wire protocol. Both ends know them; a peer that goes past one is ended.
 package enum WireLimits {
-  package static let version: UInt32 = 1
+  package static let version: UInt32 = 2
   /// Greeting: `DROVER\r\n`, unlike anything that a person or another protocol starts with.
   static let magic: [UInt8] = Array("DROVER\r\n".utf8)
   /// Most bytes of a record before compression; buffers of both ends have this size.
@@ -22,6 +22,8 @@ package enum WireLimits {
   /// Bytes of listings that the sender keeps for directories not yet closed.
   static let listingWeightMax = 16 << 20
   static let messageBytesMax = 4096
+  /// The longest time after which a receiver that is not ready may ask to be tried again.
+  static let retrySecondsMax = 600
   /// Time without progress after which a session ends; see ``Patience``.
   package static let stallSecondsMax = 3600.0
   /// The same while an end says that it is in one long call.

@@ -12,6 +12,7 @@ struct ObjectFiles: Sendable {
   static let runsSuffix = ".runs.jsonl"
   static let eventsSuffix = ".events.jsonl"
   static let logSuffix = ".log"
+  static let relationSuffix = ".relation.json"
   /// Behind the name of a file that was full.
   static let olderSuffix = ".1"
 
@@ -25,11 +26,13 @@ struct ObjectFiles: Sendable {
   var runs: String { name + ObjectFiles.runsSuffix }
   var events: String { name + ObjectFiles.eventsSuffix }
   var log: String { name + ObjectFiles.logSuffix }
+  var relation: String { name + ObjectFiles.relationSuffix }
 
   /// Everything but the object itself.
   var others: [String] {
     let records = [runs, events, log]
-    return [status, damagedStatus] + records + records.map { $0 + ObjectFiles.olderSuffix }
+    return [status, damagedStatus, relation] + records
+      + records.map { $0 + ObjectFiles.olderSuffix }
   }
 
   /// - Throws: ``StateError/badName(_:)``, ``StateError/noKind(_:suggestion:)``.

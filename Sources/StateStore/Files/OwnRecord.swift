@@ -9,6 +9,8 @@ package struct OwnRecord: Sendable, Equatable {
   /// Tells a changed spec.
   package var specDigest: String
   package var status = JSONObject()
+  /// Annotations that Drover sets: they win over those of the user's file.
+  package var annotations = JSONObject()
   /// A run that was asked for beside the spec's trigger, until one that started later has ended.
   package var requestedRun: String?
   /// The request that the run under way serves.
@@ -44,6 +46,7 @@ package struct OwnRecord: Sendable, Equatable {
     if let requestedRun { object["requestedRun"] = .string(requestedRun) }
     if let startedRequest { object["startedRequest"] = .string(startedRequest) }
     if let release { object["release"] = .string(release) }
+    if !annotations.members.isEmpty { object["annotations"] = .object(annotations) }
     if !status.members.isEmpty { object["status"] = .object(status) }
     return object
   }
@@ -60,6 +63,7 @@ package struct OwnRecord: Sendable, Equatable {
     requestedRun = document["requestedRun"]?.stringValue
     startedRequest = document["startedRequest"]?.stringValue
     release = document["release"]?.stringValue
+    annotations = document["annotations"]?.objectValue ?? JSONObject()
     status = document["status"]?.objectValue ?? JSONObject()
   }
 }
@@ -78,7 +82,7 @@ extension JSONObject {
   }
 
   /// The object as a user writes it: without status and without what a server adds.
-  var asWritten: JSONObject {
+  package var asWritten: JSONObject {
     var result = self
     result["status"] = nil
     guard var metadata = result["metadata"]?.objectValue else { return result }
@@ -98,6 +102,11 @@ extension JSONObject {
     metadata["creationTimestamp"] = .string(own.created.rfc3339)
     metadata["generation"] = .integer(own.generation)
     metadata["uid"] = .string(own.uid)
+    if !own.annotations.members.isEmpty {
+      var annotations = metadata["annotations"]?.objectValue ?? JSONObject()
+      for member in own.annotations.members { annotations[member.name] = member.value }
+      metadata["annotations"] = .object(annotations)
+    }
     result["metadata"] = .object(metadata)
     if !own.status.members.isEmpty { result["status"] = .object(own.status) }
     return result

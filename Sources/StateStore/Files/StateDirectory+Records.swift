@@ -126,6 +126,10 @@ extension StateDirectory {
   /// Removes files that were under way when a process was killed, and what was kept of objects
   /// that are gone.
   func removeLeftovers() throws(PlatformError) {
+    // Of an exchange that was not written down yet.
+    for name in try names(in: ".") where name.hasPrefix(DurableFile.temporaryPrefix) {
+      unlink("\(path)/\(name)")
+    }
     for place in try places() {
       let names = try names(in: place.directory)
       let objects = Set(names.compactMap(ObjectFiles.objectName))
@@ -142,7 +146,7 @@ extension StateDirectory {
   private static func owner(of name: String) -> String? {
     let records = [ObjectFiles.runsSuffix, ObjectFiles.eventsSuffix, ObjectFiles.logSuffix]
     let suffixes =
-      [ObjectFiles.statusSuffix, ObjectFiles.damagedSuffix] + records
+      [ObjectFiles.statusSuffix, ObjectFiles.damagedSuffix, ObjectFiles.relationSuffix] + records
       + records.map { $0 + ObjectFiles.olderSuffix }
     return suffixes.first(where: name.hasSuffix).map { String(name.dropLast($0.count)) }
   }

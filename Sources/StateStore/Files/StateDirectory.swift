@@ -9,6 +9,7 @@ package import Platform
 /// drover.sock                         where the daemon answers
 /// <namespace>/<kind>/<name>.yaml      an object, as the user gave it (_cluster for a namespace)
 ///                    <name>.status.yaml   identity and status
+///                    <name>.relation.json the generation of a replication
 ///                    <name>.runs.jsonl    runs, <name>.events.jsonl events, <name>.log the log
 /// ```
 /// One process holds it at a time. Files are replaced in one step, so that a reader, and a process
@@ -43,15 +44,17 @@ package final class StateDirectory: @unchecked Sendable {
     clock: any Clock = SystemClock()
   ) throws(StateError) -> StateDirectory? {
     if absence == .make { makeDirectories(path) }
+    let directory: StateDirectory
     do throws(PlatformError) {
       guard let held = try StateLock(taking: "\(path)/\(StateLock.name)") else { return nil }
-      let directory = StateDirectory(path, registry, clock, held)
+      directory = StateDirectory(path, registry, clock, held)
       try directory.removeLeftovers()
-      return directory
     } catch {
       if absence == .refuse, error.errno == ENOENT { throw .noDirectory(path: path) }
       throw .directory(error)
     }
+    try directory.finishExchange()
+    return directory
   }
 
   private init(_ path: String, _ registry: KindRegistry, _ clock: any Clock, _ held: StateLock) {
@@ -249,6 +252,7 @@ package final class StateDirectory: @unchecked Sendable {
   ) throws(StateError) {
     let files = try ObjectFiles(object.key, registry)
     let document = object.document.asWritten.setting(value, at: path[...])
+    guard document != object.document.asWritten else { return }
     let place = "\(self.path)/\(files.directory)/\(files.file)"
     let text: [UInt8]
     do {

@@ -43,6 +43,8 @@ package final class TreeWatch: @unchecked Sendable {
     var paths = [directory.path]
     // What cannot be listed shows when objects are read.
     for top in (try? directory.names(in: "")) ?? [] {
+      // Drover's own directories hold no objects.
+      guard top == ObjectFiles.clusterDirectory || !top.hasPrefix("_") else { continue }
       paths.append("\(directory.path)/\(top)")
       // As above.
       for kind in (try? directory.names(in: top)) ?? [] {

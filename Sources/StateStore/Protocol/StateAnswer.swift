@@ -56,6 +56,7 @@ package enum StateAnswer: Sendable, Equatable {
   case events([EventRecord])
   case runs([RunRecord])
   case log(String)
+  case relation(RelationRecord)
   /// One of many.
   case notice(ObjectNotice)
   /// All that was there when a watch began has been told.
@@ -80,6 +81,7 @@ extension StateAnswer {
     case .changes(let changes): set("changes", changes.map(\.message))
     case .events(let events): set("events", events.map(\.document))
     case .runs(let runs): set("runs", runs.map(\.document))
+    case .relation(let record): object["relation"] = .object(record.document)
     case .log(let text): object["log"] = .string(text)
     case .notice(let notice):
       object["change"] = .string(notice.change.rawValue)
@@ -115,6 +117,9 @@ extension StateAnswer {
     if object["watching"] != nil { return .watching }
     if let change = object["change"]?.stringValue.flatMap(ObjectNotice.Change.init(rawValue:)) {
       return .notice(ObjectNotice(change, try StoredObject(message: object["object"])))
+    }
+    if let record = object["relation"]?.objectValue.flatMap(RelationRecord.init) {
+      return .relation(record)
     }
     if let text = object["log"]?.stringValue { return .log(text) }
     if let runs = object["runs"]?.arrayValue {

@@ -67,6 +67,25 @@ package struct StateClient: Sendable {
     try changes(.release(key, by: person))
   }
 
+  package func promote(
+    _ key: ObjectKey, isForced: Bool
+  ) throws(StateError) -> [ObjectChange] {
+    try changes(.promote(key, isForced: isForced))
+  }
+
+  package func relation(of key: ObjectKey) throws(StateError) -> RelationRecord {
+    guard case .relation(let record) = try ask(.relation(key)) else {
+      throw .badMessage("the answer holds no generation")
+    }
+    return record
+  }
+
+  /// Does all steps as a whole.
+  @discardableResult
+  package func exchange(_ steps: [ExchangeStep]) throws(StateError) -> [ObjectChange] {
+    try changes(.exchange(steps))
+  }
+
   package func events(of key: ObjectKey) throws(StateError) -> [EventRecord] {
     guard case .events(let events) = try ask(.events(key)) else {
       throw .badMessage("the answer holds no events")

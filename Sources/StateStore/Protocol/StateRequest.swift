@@ -25,6 +25,13 @@ package enum StateRequest: Sendable, Equatable {
   case trigger(ObjectKey, tag: String)
   /// Lets the next run pass the guard that has ended one; `by` names the person.
   case release(ObjectKey, by: String)
+  /// Ends receiving and begins the next generation; `isForced` also when the volume holds files of
+  /// two moments.
+  case promote(ObjectKey, isForced: Bool)
+  /// What is known of the generations of a replication.
+  case relation(ObjectKey)
+  /// Several changes as a whole.
+  case exchange([ExchangeStep])
   case events(ObjectKey)
   case runs(ObjectKey, countMax: Int)
   case log(ObjectKey, sizeBytesMax: Int)
@@ -72,6 +79,13 @@ extension StateRequest {
     case .release(let key, let person):
       set("release", key)
       object["by"] = .string(person)
+    case .promote(let key, let isForced):
+      set("promote", key)
+      object["force"] = .bool(isForced)
+    case .relation(let key): set("relation", key)
+    case .exchange(let steps):
+      set("exchange")
+      object["steps"] = .array(steps.map { .object($0.document) })
     case .events(let key): set("events", key)
     case .runs(let key, let countMax):
       set("runs", key)
@@ -107,6 +121,9 @@ extension StateRequest {
     case "pause": return .pause(try object.key(), isPaused: try object.bool("paused"))
     case "trigger": return .trigger(try object.key(), tag: try object.string("tag"))
     case "release": return .release(try object.key(), by: try object.string("by"))
+    case "promote": return .promote(try object.key(), isForced: try object.bool("force"))
+    case "relation": return .relation(try object.key())
+    case "exchange": return .exchange(try steps(in: object))
     case "events": return .events(try object.key())
     case "runs":
       return .runs(try object.key(), countMax: Int(clamping: try object.integer("count")))
@@ -128,6 +145,17 @@ extension StateRequest {
         ManifestFile(name: try file.string("name"), text: Array(try file.string("text").utf8)))
     }
     return files
+  }
+
+  private static func steps(in object: JSONObject) throws(JSONError) -> [ExchangeStep] {
+    let values = object["steps"]?.arrayValue ?? []
+    guard values.count <= StateLimits.requestKeyCountMax else { throw JSONError("too many steps") }
+    var steps: [ExchangeStep] = []
+    for value in values {
+      guard let step = value.objectValue else { throw JSONError("a step must be an object") }
+      steps.append(try ExchangeStep(step))
+    }
+    return steps
   }
 
   private static func keys(in object: JSONObject) throws(JSONError) -> [ObjectKey] {

@@ -30,6 +30,13 @@ package struct StateService: Sendable {
       case .pause(let key, let isPaused): return .changes([try pause(key, isPaused)])
       case .trigger(let key, let tag): return .changes([try trigger(key, tag: tag)])
       case .release(let key, let person): return .changes([try release(key, by: person)])
+      case .promote(let key, let isForced):
+        return .changes([try promote(key, isForced: isForced)])
+      case .relation(let key):
+        _ = try existing(key)
+        return .relation(try directory.relationFile(of: key).read())
+      case .exchange(let steps):
+        return .changes(try exchange(steps))
       case .events(let key):
         _ = try existing(key)
         return .events(try directory.events(of: key))
@@ -195,6 +202,51 @@ package struct StateService: Sendable {
       ),
       of: key)
     return ObjectChange(key, .patched)
+  }
+
+  private func promote(
+    _ key: ObjectKey, isForced: Bool
+  ) throws(StateError) -> ObjectChange {
+    let (_, spec) = try replication(key)
+    guard spec is ReplicationDestination, case .rsyncTLS? = spec.mover else {
+      throw .refused(
+        "\(key) is no destination with rsyncTLS",
+        hint: "What other movers fill belongs to nobody else: pause it and use the volume.")
+    }
+    let before = try directory.relationFile(of: key).read()
+    if before.isPromoted { return ObjectChange(key, .unchanged) }
+    if let time = before.openSessionTime, !isForced {
+      throw .refused(
+        "\(key): a sync of it is under way, or was cut short, since \(time.rfc3339): some of its "
+          + "files are of a later moment than others",
+        hint: "Let the source finish it; or use status.latestImage, if it is set; or hand out what "
+          + "is there with --force.")
+    }
+    let now = directory.clock.wallTime()
+    try directory.updateRelation(of: key) { $0.promote(at: now) }
+    return ObjectChange(key, .patched)
+  }
+
+  private func exchange(_ steps: [ExchangeStep]) throws(StateError) -> [ObjectChange] {
+    var made: Set<ObjectKey> = []
+    for step in steps {
+      _ = try ObjectFiles(step.key, directory.registry)
+      if case .put(let key, let text) = step {
+        let loader = ManifestLoader(
+          registry: directory.registry, namespace: key.namespace ?? "default")
+        let (set, problems) = loader.decodeEach([(key.name, Array(text.utf8))])
+        guard problems.isEmpty, set.object(key) != nil, set.objects.count == 1 else {
+          throw .invalid(problems)
+        }
+        made.insert(key)
+      } else if !made.contains(step.key) {
+        _ = try existing(step.key)
+      }
+    }
+    try directory.exchange(steps)
+    var seen: Set<ObjectKey> = []
+    return steps.map(\.key).filter { seen.insert($0).inserted }
+      .map { ObjectChange($0, made.contains($0) ? .created : .patched) }
   }
 
   private static let tagSizeBytesMax = 253

@@ -21,6 +21,53 @@ package struct Connection: Sendable {
     setOption(raw, Int32(IPPROTO_TCP), TCP_KEEPCNT, 4)
   }
 
+  /// A connection that was accepted elsewhere.
+  ///
+  /// - Throws: `TransportError.connectionLost` when the peer has left.
+  package static func adopting(
+    _ socket: SharedDescriptor, wakeup: Wakeup
+  ) throws(TransportError) -> Connection {
+    let raw = socket.raw
+    guard let peer = unsafe SocketAddress.reading({ unsafe getpeername(raw, $0, $1) }) else {
+      throw .connectionLost(.last("getpeername"), during: .accept, peer: "a peer")
+    }
+    _ = fcntl(raw, F_SETFL, O_NONBLOCK)
+    return Connection(socket: socket, peer: peer, wakeup: wakeup)
+  }
+
+  /// What a peer has said, while it stays in the buffer of the socket.
+  package enum Peeked: Sendable {
+    case hello(ClientHello)
+    /// No TLS, or none that is as short as that of our peers.
+    case garbage
+    /// So many bytes have to be there for another look.
+    case incomplete(sizeBytesWanted: Int)
+    case gone
+  }
+
+  /// Looks at what a peer has said first, into a buffer that is good for one look. Calls `recv`
+  /// with `MSG_PEEK`; does not wait.
+  package static func peek(
+    _ socket: SharedDescriptor, _ buffer: UnsafeMutableRawBufferPointer
+  ) -> Peeked {
+    guard let base = buffer.baseAddress else { return .garbage }
+    let count = unsafe recv(
+      socket.raw, base, buffer.count, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+    if count < 0 { return Glibc.errno == EAGAIN ? .incomplete(sizeBytesWanted: 1) : .gone }
+    if count == 0 { return .gone }
+    switch unsafe ClientHello.read(UnsafeRawBufferPointer(rebasing: buffer[..<count])) {
+    case .complete(let hello): return .hello(hello)
+    case .notTLS: return .garbage
+    case .incomplete(let wanted):
+      return wanted <= buffer.count ? .incomplete(sizeBytesWanted: wanted) : .garbage
+    }
+  }
+
+  /// Lets `poll` find a socket readable with so many bytes and not before; its end shows always.
+  package static func setReadableSize(_ socket: SharedDescriptor, _ sizeBytes: Int) {
+    setOption(socket.raw, SOL_SOCKET, SO_RCVLOWAT, Int32(clamping: max(1, sizeBytes)))
+  }
+
   /// Connects to the first address of `endpoint` that answers. Blocks. `wakeup` ends the attempt,
   /// and later every wait on the connection, as `.cancelled`.
   ///

@@ -109,6 +109,25 @@ package final class Listener: Sendable {
     }
   }
 
+  /// Takes the next connection when there is one, without waiting: a socket that does not block.
+  ///
+  /// - Throws: `TransportError.cannotListen`, also when descriptors or memory have run out.
+  package func acceptNow() throws(TransportError) -> SharedDescriptor? {
+    while true {
+      let raw = Glibc.accept(socket.raw, nil, nil)
+      if raw >= 0 {
+        _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(raw, F_SETFL, O_NONBLOCK)
+        return SharedDescriptor(owning: raw)
+      }
+      let error = PlatformError.last("accept")
+      if error.errno == EAGAIN { return nil }
+      guard Listener.isTransient(error.errno) else {
+        throw .cannotListen(error, address: boundAddress.description)
+      }
+    }
+  }
+
   /// Ends ``accept(wakeup:until:)``, now and later. Any thread.
   package func abort() { wakeup.signal() }
 
