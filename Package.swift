@@ -145,7 +145,7 @@ let package = Package(
         "Replication", "FileTree", "Transport", "Chunking", "Compression", "Cryptography",
         "DeltaCoding", "Pipelines", "Platform",
       ],
-      path: "Benchmarks", exclude: ["Thresholds", "README.md", "daemon-scale"],
+      path: "Benchmarks", exclude: ["Thresholds", "README.md", "daemon-scale", "volume-images"],
       swiftSettings: settings),
 
     // Tests

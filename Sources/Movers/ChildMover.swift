@@ -11,25 +11,27 @@ package final class ChildMover: Mover {
   private let job: MoverJob
   private let launch: Launch
   private let input: SharedDescriptor?
+  private let user: ProcessUser?
   private let onEvent: @Sendable (MoverEvent) -> Void
   private let state = CancelState()
 
   /// `onEvent` is called on the thread of ``synchronize()``. `input` is the child's standard input.
+  /// With `user` the child runs as another.
   package init(
-    name: String, job: MoverJob, launch: @escaping Launch = ChildSpec.mover(job:),
-    input: SharedDescriptor? = nil, onEvent: @escaping @Sendable (MoverEvent) -> Void
+    name: String, job: MoverJob, user: ProcessUser? = nil,
+    launch: @escaping Launch = ChildSpec.mover(job:), input: SharedDescriptor? = nil,
+    onEvent: @escaping @Sendable (MoverEvent) -> Void
   ) {
     self.name = name
     self.input = input
     self.job = job
     self.launch = launch
+    self.user = user
     self.onEvent = onEvent
   }
 
   package func synchronize() -> MoverOutcome {
     do {
-      var spec = launch(.object(job.document))
-      spec.standardInput = input
       let child = try ChildProcess(spec)
       guard state.enter(child) else { return .failed(.cancelled) }
       defer { state.leave() }
@@ -44,6 +46,18 @@ package final class ChildMover: Mover {
     } catch {
       return .failed(MoverFailure(error.kind, error.message))
     }
+  }
+
+  private var spec: ChildSpec {
+    var job = job
+    // Another user could not open the lock: the child gets it open.
+    if user != nil { job.lockPath = nil }
+    var spec = launch(.object(job.document))
+    spec.standardInput = input
+    guard let user else { return spec }
+    spec.user = user
+    spec.heldLockPath = self.job.lockPath
+    return spec
   }
 
   /// The child has cleaned up after itself; what it left is bounded by its lock file.

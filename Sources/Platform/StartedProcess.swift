@@ -17,14 +17,23 @@ package struct StartedProcess: Sendable {
   /// `descriptors` are the five that become 0–4; -1 stands for `/dev/null`, and every other one is
   /// closed. All signals are unblocked and at their defaults. The kernel kills the process when
   /// the calling *thread* ends: the thread that starts it also waits for it.
+  ///
+  /// With `user` it runs as another, without any privilege of this process; root only. The
+  /// executable is then opened by this process: its user need not reach it, but may execute it.
+  /// `held` stays open in it, and nothing there knows of it.
   package init(
-    executable: String, arguments: [String], environment: [String], descriptors: [Int32]
+    executable: String, arguments: [String], environment: [String], descriptors: [Int32],
+    user: ProcessUser? = nil, held: Int32? = nil
   ) throws(PlatformError) {
     precondition(descriptors.count == 5, "a child has five descriptors")
     let arguments = CStrings(arguments)
     let environment = CStrings(environment)
-    id = withExtendedLifetime((arguments, environment)) {
-      drover_spawn(executable, arguments.pointers, environment.pointers, descriptors)
+    id = try withExtendedLifetime((arguments, environment)) { () throws(PlatformError) in
+      guard let user else {
+        return drover_spawn(executable, arguments.pointers, environment.pointers, descriptors)
+      }
+      return try user.spawn(
+        executable, arguments.pointers, environment.pointers, descriptors, held: held)
     }
     guard id > 0 else { throw .last("exec", executable) }
     let raw = drover_pidfd_open(id)

@@ -30,9 +30,14 @@ package struct ReplicationView: Sendable {
 
   package var isPaused: Bool { object.value(["spec", "paused"])?.boolValue ?? false }
 
-  /// One word: the reason of the condition, or that it is paused, or waits for its first run.
+  /// One word: the reason of the condition, or that it is promoted, fenced or paused, or waits for
+  /// its first run.
   package var state: String {
     let reason = condition?["reason"]?.stringValue
+    if let mover {
+      if object.text("status", mover, "promoted") != nil { return "Promoted" }
+      if object.text("status", mover, "fenced") != nil { return "Fenced" }
+    }
     if isPaused, reason != "SyncInProgress" { return "Paused" }
     return reason ?? "New"
   }

@@ -25,6 +25,10 @@ struct ChildLoop {
     self.cancellation = cancellation
     graceSeconds = spec.graceSeconds
     job = spec.job.encoded()
+    // Closed here when the child has it: then its end alone lets go of it.
+    let lock = try spec.heldLockPath.map { (path) throws(SupervisionError) in
+      try RunLock(taking: path)
+    }
     do {
       let jobEnds = try Pipe()
       let eventEnds = try Pipe()
@@ -33,11 +37,11 @@ struct ChildLoop {
       let fds = [
         input, logEnds.write.raw, logEnds.write.raw, jobEnds.read.raw, eventEnds.write.raw,
       ]
-      process = try withExtendedLifetime((jobEnds, logEnds, eventEnds, spec.standardInput)) {
+      process = try withExtendedLifetime((jobEnds, logEnds, eventEnds, spec.standardInput, lock)) {
         () throws(PlatformError) in
         try StartedProcess(
           executable: spec.executable, arguments: spec.arguments, environment: keptEnvironment(),
-          descriptors: fds)
+          descriptors: fds, user: spec.user, held: lock?.raw)
       }
       for end in [jobEnds.write, eventEnds.read, logEnds.read] { try end.setNonblocking() }
       jobPipe = jobEnds.write

@@ -7,6 +7,10 @@ package struct ChildSpec: Sendable {
   package var arguments: [String]
   /// One JSON document, written to the child's descriptor 3.
   package var job: JSONValue
+  /// As whom it runs; nil for the user of this process.
+  package var user: ProcessUser?
+  /// The lock that it holds while it lives as another user, who could not open it.
+  package var heldLockPath: String?
   /// Seconds between SIGTERM and SIGKILL after a cancellation.
   package var graceSeconds = 10.0
   /// What becomes the child's standard input; nil for nothing.

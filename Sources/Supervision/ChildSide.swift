@@ -54,6 +54,7 @@ package final class ChildSide: @unchecked Sendable {
 /// A lock file that a process holds while it lives; the kernel lets go of it with the process.
 package struct RunLock: Sendable {
   private let descriptor: SharedDescriptor
+  var raw: Int32 { descriptor.raw }
 
   /// Takes the lock. Calls `open` and `flock`; does not wait.
   /// - Throws: ``SupervisionError/lockHeld(path:)``, ``SupervisionError/lost(_:)``.

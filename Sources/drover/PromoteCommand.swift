@@ -43,8 +43,9 @@ struct PromoteCommand: ParsableCommand {
     let console = Console.standard
     console.print("\(key.resultName) \(word)")
     let section = object["spec"]?.objectValue?[RsyncTLSJob.section]?.objectValue
-    let claim = section?["destinationPVC"]?.stringValue ?? ""
-    console.print(claim.hasPrefix("/") ? "volume: \(claim)" : "volume: claim \(claim)")
+    if let claim = section?["destinationPVC"]?.stringValue {
+      console.print(claim.hasPrefix("/") ? "volume: \(claim)" : "volume: claim \(claim)")
+    }
     if let text = object.promotedText { console.print(text) }
     console.print("sources of an older generation are refused; drover reverse turns the direction")
     console.flush()

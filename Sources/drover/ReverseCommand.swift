@@ -18,6 +18,9 @@ struct ReverseCommand: ParsableCommand {
       for the other side; on that of the fenced source it makes the destination that receives \
       into its volume. Keys stay the same.
 
+      With --discard the promotion is undone instead, on each side: the old source is the truth \
+      again, and what was written to the promoted volume is lost.
+
       What is received makes the old source's volume equal to the promoted one: what only that \
       side has is lost.
       """)
@@ -46,6 +49,9 @@ struct ReverseCommand: ParsableCommand {
   @Option(help: ArgumentHelp("When the way back runs [once].", valueName: "cron"))
   var schedule: String?
 
+  @Flag(help: "Undo the promotion: the old source sends again, over the promoted volume.")
+  var discard = false
+
   @Flag(help: "Change nothing; tell what would be done.")
   var dryRun = false
 
@@ -65,6 +71,7 @@ struct ReverseCommand: ParsableCommand {
     choice.address = address
     choice.otherVolume = otherVolume
     choice.listen = listen
+    choice.discards = discard
     choice.schedule = schedule
     let reversal = try Reversal.make(
       of: key, in: set, served: MoverRegistry<MoverRequest>.standard().sections, options: choice

@@ -191,6 +191,30 @@ struct PromoteTests {
     far.stopDaemon()
   }
 
+  @Test("A promotion can be undone: the old source is the truth again")
+  func discarded() throws {
+    let bench = try DaemonBench(volumes: ["source", "copy"])
+    let port = try freePort()
+    _ = try bench.makeKey("data.psk")
+    try bench.write("source/file", "of the source\n")
+    try bench.startDaemon()
+    try bench.droverChecked("apply", "-f", "-", input: pair(bench, .directory, port: port))
+    try bench.wait(for: "the first sync") { bench.text("copy/file") == "of the source\n" }
+    #expect(try bench.drover("reverse", "data", "--discard").status == 5)
+    try bench.wait(for: "its end") { try bench.drover("promote", "data").status == 0 }
+    #expect(try bench.droverChecked("get", "rd", "data", "-o", "wide").contains("Promoted"))
+    try bench.write("copy/file", "written after it\n")
+    try expectFenced(bench, port: port, generation: 2)
+    #expect(try bench.droverChecked("get", "rs", "data", "-o", "wide").contains("Fenced"))
+    try bench.droverChecked("reverse", "data", "--discard", "--dry-run")
+    #expect(bench.text("copy/file") == "written after it\n")
+    try bench.droverChecked("reverse", "data", "--discard")
+    try bench.wait(for: "the source's file") { bench.text("copy/file") == "of the source\n" }
+    #expect(bench.text("source/file") == "of the source\n")
+    #expect(try bench.field("rs/data", ".status.rsyncTLS.fenced").isEmpty)
+    bench.stopDaemon()
+  }
+
   @Test("What was cut short is not handed out as committed", arguments: Form.allCases)
   func cutShort(form: Form) throws {
     let bench = try DaemonBench(volumes: ["source", "copy"])

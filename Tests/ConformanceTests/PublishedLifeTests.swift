@@ -115,7 +115,12 @@ import Testing
         "\(object) has no \(path): \(try drover("describe", object, "-n", namespace).outputText)",
         sourceLocation: sourceLocation)
     }
-    return try drover("get", object, "-n", namespace, "-o", "jsonpath={\(path)}").outputText
+    return try value(object, namespace, "{\(path)}")
+  }
+
+  private func value(_ object: String, _ namespace: String, _ path: String) throws -> String {
+    let text = try drover("get", object, "-n", namespace, "-o", "jsonpath=\(path)").outputText
+    return text.last == "\n" ? String(text.dropLast()) : text
   }
 
   /// Waits for the end of the first run, and expects the status that VolSync documents.
@@ -124,12 +129,14 @@ import Testing
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     _ = try field(object, namespace, ".status.lastSyncTime", sourceLocation: sourceLocation)
-    let text = try drover(
-      "get", object, "-n", namespace, "-o",
-      "jsonpath={.status.latestMoverStatus.result} {.status.conditions[0].type}"
-        + " {.status.conditions[0].reason}"
-    ).outputText
-    #expect(text == "Successful Synchronizing \(reason)", sourceLocation: sourceLocation)
+    // What a run has left is cleaned up after its result is told.
+    let waited = try drover(
+      "wait", object, "-n", namespace, "--for", "jsonpath={.status.conditions[0].reason}=\(reason)",
+      "--timeout", Self.timeout)
+    #expect(waited.status == 0, "\(waited.errorText)", sourceLocation: sourceLocation)
+    let text = try value(
+      object, namespace, "{.status.latestMoverStatus.result} {.status.conditions[0].type}")
+    #expect(text == "Successful Synchronizing", sourceLocation: sourceLocation)
     let duration = try field(
       object, namespace, ".status.lastSyncDuration", sourceLocation: sourceLocation)
     #expect(duration.hasSuffix("s"), sourceLocation: sourceLocation)
@@ -218,7 +225,7 @@ import Testing
         snapshotClasses: ["standard"]))
     try apply(example("restic-source"))
     try expectSynchronized("rs/mydata-backup", "default", reason: "WaitingForSchedule")
-    _ = try field("rs/mydata-backup", "default", ".status.restic.lastPruned")
+    _ = try field("rs/mydata-backup", "default", ".status.nextSyncTime")
     try apply(example("restic-restore"))
     try expectSynchronized("rd/destination", "default", reason: "WaitingForManual")
     #expect(

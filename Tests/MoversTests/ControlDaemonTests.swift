@@ -256,9 +256,10 @@ struct ControlDaemonTests {
     fixture.wait(for: "the end") { fixture.status("a")?["lastManualSync"] == .string("one") }
     #expect(fixture.status("a")?["lastSyncStartTime"] == nil)
     #expect(fixture.notices.values.isEmpty, "\(fixture.notices.values)")
-    // The record follows the status.
+    // The status is stored first; what is told of the run follows.
     fixture.wait(for: "the record") {
-      (try? fixture.client.runs(of: fixture.key("a")))?.isEmpty == false
+      (try? fixture.client.log(of: fixture.key("a"), sizeBytesMax: 4096).contains("ended: done"))
+        == true
     }
     let runs = try fixture.client.runs(of: fixture.key("a"))
     #expect(runs.map(\.outcome) == [.successful])
@@ -266,8 +267,6 @@ struct ControlDaemonTests {
     #expect(runs.first?.phases.map(\.name).contains("mover") == true)
     let reasons = try fixture.client.events(of: fixture.key("a")).map(\.reason)
     #expect(reasons == ["TransferStarted"])
-    #expect(
-      try fixture.client.log(of: fixture.key("a"), sizeBytesMax: 4096).contains("ended: done"))
   }
 
   @Test("A restart goes on: a run under way is run again once, and what was missed is told")
@@ -286,7 +285,12 @@ struct ControlDaemonTests {
     fixture.script.unblock("a")
     try fixture.start()
     fixture.wait(for: "runs again") { fixture.starts("a") > a && fixture.starts("b") > b }
-    fixture.wait(for: "the end") { fixture.status("a")?["lastSyncTime"] != nil }
+    // The status is stored first; the record of the run follows.
+    fixture.wait(for: "the end") {
+      let runs = (try? fixture.client.runs(of: fixture.key("a"))) ?? []
+      return runs.contains { $0.outcome == .successful }
+    }
+    #expect(fixture.status("a")?["lastSyncTime"] != nil)
     let runs = try fixture.client.runs(of: fixture.key("a"))
     #expect(runs.first?.outcome == .interrupted)
     #expect(runs.dropFirst().contains { $0.outcome == .successful })

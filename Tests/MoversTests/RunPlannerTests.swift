@@ -198,8 +198,8 @@ struct PlanFiles {
       ),
       (files.key("k"), "there is no ReplicationSource or ReplicationDestination"),
       (
-        files.source(annotations: "drover.internal/hook-before: x", section: ", address: a") + key,
-        "is not served yet"
+        files.source(annotations: "drover.internal/guard: x", section: ", address: a") + key,
+        "is neither on nor off"
       ),
     ]
     for (text, expected) in cases {

@@ -167,6 +167,28 @@ import Testing
     #expect(fixture.starts("s") == count)
   }
 
+  /// What means nothing on a host is accepted, and told once.
+  @Test func fieldsWithoutEffectAreToldOnce() throws {
+    let text = fixture.source("s").replacing(
+      "keySecret: k}", with: "keySecret: k, storageClassName: fast, moverResources: {}}")
+    func events() throws -> [EventRecord] {
+      try fixture.client.events(of: fixture.key("s")).filter { $0.reason == "FieldsWithoutEffect" }
+    }
+    for _ in 0..<2 {
+      try fixture.start()
+      let count = fixture.starts("s")
+      try fixture.apply(DaemonFixture.secret, text)
+      fixture.wait(for: "a run") { fixture.starts("s") > count }
+      fixture.stop()
+    }
+    let found = try events()
+    #expect(found.map(\.count) == [1])
+    #expect(
+      found.first?.message
+        == "accepted, and without effect on a host: spec.rsyncTLS.storageClassName, "
+        + "spec.rsyncTLS.moverResources")
+  }
+
   @Test func directNeedsNoTrigger() throws {
     try fixture.start()
     try fixture.apply(DaemonFixture.secret, claim(use), source("Direct"))

@@ -132,7 +132,8 @@ import Transport
   func noGreeting() throws {
     let trees = try TreePair()
     try trees.write("a", [1])
-    for piece in [[], Array("DROV".utf8), Array("DROVER\r\n".utf8) + [1, 0, 0, 0, 9, 9, 0, 0, 1]] {
+    let head = Array("DROVER\r\n".utf8) + [UInt8(WireLimits.version), 0, 0, 0, 9, 9, 0, 0, 1]
+    for piece in [[], Array("DROV".utf8), head] {
       for isSender in [false, true] {
         let (left, right) = try DescriptorStream.makePair()
         try piece.withUnsafeBytes { try right.write($0) }

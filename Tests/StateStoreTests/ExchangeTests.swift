@@ -122,6 +122,10 @@ struct ExchangeTests {
     #expect(record.generation == 5 && record.isPromoted && !record.isFenced)
     record.promote(at: WallTime(seconds: 1_783_000_001))
     #expect(record.generation == 5)
+    var last = RelationRecord()
+    last.fencedBy = .max
+    last.promote(at: WallTime(seconds: 1_783_000_000))
+    #expect(RelationRecord(last.document) == last)
     let made = record
     try file.update { $0 = made }
     #expect(try file.read() == made)

@@ -142,6 +142,22 @@ package final class FieldReader {
     return value
   }
 
+  /// A list of integers.
+  package func integers(_ name: String, in range: ClosedRange<Int64>) -> [Int64] {
+    items(name).enumerated().compactMap { index, node in
+      let path = "\(pathOf(name))[\(index)]"
+      guard case .integer(let value)? = node.resolvedScalar else {
+        report(node.mark, path, "must be an integer, not \(node.kindName)")
+        return nil
+      }
+      if range.contains(value) { return value }
+      report(
+        node.mark, path,
+        "must be between \(range.lowerBound) and \(range.upperBound), not \(value)")
+      return nil
+    }
+  }
+
   /// One word of a fixed set.
   package func choice<Choice: RawRepresentable & CaseIterable>(
     _ name: String, _ type: Choice.Type = Choice.self

@@ -14,7 +14,7 @@ extension KindTables {
     .listen: AnnotationText(
       kinds: destination,
       text: "address:port where a destination of rsyncTLS listens; port 0 takes a "
-        + "free one"),
+        + "free one, and in a daemon several share one, each with a key of its own"),
     .allowEmptySource: AnnotationText(
       kinds: both, text: "\"true\": a volume without files counts, and empties its copy"),
     .waitForSchedule: AnnotationText(
@@ -55,6 +55,11 @@ extension KindTables {
       guard let entry = annotations[annotation], entry.kinds.contains(type.kind) else { continue }
       let state = entry.treatment == .honoured ? "" : " (\(entry.treatment.sentence))"
       lines.append("\(annotation.name): \(entry.text)\(state).")
+    }
+    if type.kind == Namespace.kind {
+      lines.append(
+        "\(Namespace.privilegedMovers): \"true\" lets movers run as Drover's own user, whatever "
+          + "their moverSecurityContext says.")
     }
     if type.kind == PersistentVolumeClaim.kind {
       lines.append(

@@ -198,6 +198,11 @@ extension KindTables {
 
   static func mover(isReduced: Bool = false) -> [Field] {
     let pods = Treatment.withoutEffect("there are no pods on a host")
+    let kept: [(String, FieldType)] = [
+      ("fsGroupChangePolicy", .string), ("supplementalGroupsPolicy", .string),
+      ("seLinuxOptions", .object), ("seLinuxChangePolicy", .string), ("seccompProfile", .object),
+      ("appArmorProfile", .object), ("sysctls", .objects), ("windowsOptions", .object),
+    ]
     var fields: [Field] = [
       Field("moverServiceAccount", .string, pods, "The account of the mover's pod."),
       Field("moverPodLabels", .stringMap, pods, "Labels of the mover's pod."),
@@ -207,8 +212,22 @@ extension KindTables {
     fields += [
       Field(
         "moverSecurityContext", .object,
-        .withoutEffect(
-          "the mover runs as the user who runs Drover"), "The user and groups of the mover."),
+        .improved(
+          "a mover runs as the user of Drover without it, and so in a namespace with the "
+            + "annotation \(Namespace.privilegedMovers)"),
+        "The user and groups of the mover.",
+        [
+          Field("runAsUser", .integer, "The user; only root's Drover can take another."),
+          Field(
+            "runAsGroup", .integer,
+            .improved("without it the user's own group, or that of the user's number"),
+            "The group."),
+          Field(
+            "fsGroup", .integer,
+            "A further group, which may write to volumes that are made for the mover."),
+          Field("supplementalGroups", .integers, "Further groups."),
+          Field("runAsNonRoot", .boolean, "Refuses the user 0."),
+        ] + kept.map { Field($0, $1, .withoutEffect(), "What a cluster keeps.") }),
       Field("moverAffinity", .object, pods, "Where the mover's pod runs."),
       Field(
         "moverVolumes", .objects,

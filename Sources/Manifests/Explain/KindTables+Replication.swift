@@ -141,6 +141,7 @@ extension KindTables {
               "consistency", .word(CopyConsistency.allCases.map(\.rawValue)),
               "How far it is of one moment."),
             Field("time", .time, "When."),
+            Field("duration", .duration, "How long that took, without commands around it."),
             Field("note", .string, "What stands against that."),
           ]),
         Field("failedRuns", .integer, "How many runs."),

@@ -30,6 +30,16 @@ package enum MoverSection: Sendable {
     }
   }
 
+  /// The mover's options; nil for sections without any.
+  package var options: MoverOptions? {
+    switch self {
+    case .rsyncTLS(let section): section.mover
+    case .rclone(let section): section.mover
+    case .restic(let section): section.mover
+    case .rsync, .syncthing, .external: nil
+    }
+  }
+
   /// Reads the one section of `spec`; VolSync's messages where it has one.
   static func decode(_ spec: FieldReader, role: Role) -> MoverSection? {
     var sections: [MoverSection] = []

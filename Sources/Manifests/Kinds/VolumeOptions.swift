@@ -97,6 +97,7 @@ extension FieldReader {
 /// accepted and has no meaning on a host.
 package struct MoverOptions: Sendable {
   package var serviceAccount: String?
+  package var securityContext: MoverSecurityContext?
   package var volumes: [MoverVolume] = []
 
   /// `isReduced` is the set of the section `rsync`.
@@ -105,7 +106,7 @@ package struct MoverOptions: Sendable {
     _ = fields.stringMap("moverPodLabels")
     _ = fields.object("moverResources")
     if isReduced { return }
-    _ = fields.object("moverSecurityContext")
+    securityContext = fields.object("moverSecurityContext").map(MoverSecurityContext.init)
     _ = fields.object("moverAffinity")
     volumes = fields.objects("moverVolumes").map(MoverVolume.init)
   }

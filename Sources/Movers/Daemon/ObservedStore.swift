@@ -42,11 +42,13 @@ struct ObservedStore: ServiceStore {
 
   func remove(_ key: ObjectKey) { base.remove(key) }
 
-  func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {
-    base.annotate(key, annotations)
-  }
-
   func add(_ event: EventRecord, of key: ObjectKey) { base.add(event, of: key) }
 
   func append(log: [UInt8], of key: ObjectKey) { base.append(log: log, of: key) }
+
+  func addOnce(_ event: EventRecord, of key: ObjectKey) { base.addOnce(event, of: key) }
+
+  func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {
+    base.annotate(key, annotations)
+  }
 }

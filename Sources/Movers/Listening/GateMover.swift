@@ -11,6 +11,7 @@ final class GateMover: Mover, @unchecked Sendable {
   private let key: ObjectKey
   private let job: MoverJob
   private let launch: ChildMover.Launch
+  private let user: ProcessUser?
   private let onEvent: @Sendable (MoverEvent) -> Void
   private let lock = Lock()
   // Guarded by `lock`.
@@ -31,6 +32,7 @@ final class GateMover: Mover, @unchecked Sendable {
     self.job = MoverJob(
       section: RsyncTLSJob.section, lockPath: request.lockPath, job: job.document)
     key = request.end.key
+    user = request.end.volume?.user
     onEvent = request.onEvent
   }
 
@@ -58,7 +60,7 @@ final class GateMover: Mover, @unchecked Sendable {
   private func receive(_ seat: GateSeat) throws -> MoverOutcome {
     let (ours, theirs) = try DescriptorChannel.makePair()
     let child = ChildMover(
-      name: name, job: job, launch: launch, input: theirs.descriptor, onEvent: onEvent)
+      name: name, job: job, user: user, launch: launch, input: theirs.descriptor, onEvent: onEvent)
     let mayGo = lock.withLock {
       self.child = child
       return !isCancelled

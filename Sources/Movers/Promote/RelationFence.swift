@@ -19,6 +19,9 @@ package struct RelationFence: GenerationFence {
 
   package func admit(_ generation: UInt64) throws {
     let theirs = Int64(clamping: max(1, generation))
+    guard theirs <= RelationRecord.generationMax else {
+      throw ReplicationError.violation("generation \(generation)")
+    }
     try file.update { record in
       if theirs < record.generation {
         throw ReplicationError.fenced(

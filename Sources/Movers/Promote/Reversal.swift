@@ -13,6 +13,8 @@ package struct Reversal: Sendable {
     package var otherVolume: String?
     /// When the way back runs; once, and by hand after that, when nothing is said.
     package var schedule: String?
+    /// Undo the promotion instead: the old source is the truth again.
+    package var discards = false
     /// Where a destination that is made here listens.
     package var listen: HostPort?
 
@@ -46,7 +48,9 @@ package struct Reversal: Sendable {
     }
     let pair = Pair(own, plan)
     var reversal = Reversal()
-    if let destination = pair.destination, let source = pair.source {
+    if options.discards {
+      try reversal.discard(pair, relation)
+    } else if let destination = pair.destination, let source = pair.source {
       try reversal.swap(source, destination, try relation(destination.key))
     } else if let destination = pair.destination {
       let record = try relation(destination.key)
@@ -95,6 +99,37 @@ package struct Reversal: Sendable {
       "\(source.key) reads \(to) from now on", "\(destination.key) receives into \(from)",
       "generation \(record.generation); a run is asked for, which carries what has changed",
     ]
+  }
+
+  // MARK: Undone
+
+  /// The direction of before goes on, in the generation that the promotion has begun.
+  private mutating func discard(
+    _ pair: Pair, _ relation: (ObjectKey) throws -> RelationRecord
+  ) throws {
+    var generation: Int64?
+    if let destination = pair.destination {
+      let record = try relation(destination.key)
+      guard record.isPromoted else {
+        throw StateError.refused("\(destination.key) is not promoted", hint: nil)
+      }
+      generation = record.generation
+      lines.append(
+        "\(destination.key) receives again: what was written to \(destination.volumeName(true)) "
+          + "since its promotion is lost")
+    }
+    if let source = pair.source {
+      let record = try relation(source.key)
+      guard let next = generation ?? (record.isFenced ? record.fencedBy : nil) else {
+        throw StateError.refused("\(source.key) is not fenced", hint: nil)
+      }
+      generation = next
+      lines.append("\(source.key) sends again")
+      activate(source.key, next)
+    }
+    if let destination = pair.destination, let generation {
+      activate(destination.key, generation)
+    }
   }
 
   // MARK: One end here
@@ -211,7 +246,7 @@ package struct Reversal: Sendable {
 }
 
 /// The ends of a relationship that are here.
-private struct Pair {
+private struct Pair: Sendable {
   var source: RunEnd?
   var destination: RunEnd?
 

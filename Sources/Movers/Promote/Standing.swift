@@ -6,6 +6,8 @@ import StateStore
 package struct Standing: Sendable, Equatable {
   /// What stands against a run, in words for its status; nil for nothing.
   var problem: String?
+  /// Of a source that is out of force: what its destination has said.
+  var fenced: String?
   /// Of a destination that was promoted: of which generation, since when.
   var promoted: (generation: Int64, time: WallTime)?
   var generation = RelationRecord.firstGeneration
@@ -17,7 +19,8 @@ package struct Standing: Sendable, Equatable {
   init(_ record: RelationRecord) {
     generation = record.generation
     promoted = record.promotedTime.map { (record.generation, $0) }
-    if record.isFenced { problem = record.fencedText ?? "this source is fenced" }
+    if record.isFenced { fenced = record.fencedText ?? "this source is fenced" }
+    problem = fenced
   }
 
   /// A record that cannot be read stops the end.

@@ -136,7 +136,7 @@ final class EndService {
     }
     standing = store.standing(of: key)
     self.problem = problem ?? standing.problem
-    end.statusFields[RunEnd.fencedField] = standing.problem.map(JSONValue.string)
+    end.statusFields[RunEnd.fencedField] = standing.fenced.map(JSONValue.string)
     let isFirst = standing.generation == RelationRecord.firstGeneration
     end.statusFields[RunEnd.generationField] = isFirst ? nil : .integer(standing.generation)
     if standing.promoted == nil {

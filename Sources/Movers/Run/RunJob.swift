@@ -98,6 +98,13 @@ package enum RunJob: Sendable {
     }
   }
 
+  /// The same job for a user who cannot reach the caches of Drover's own.
+  var withoutCache: RunJob {
+    guard case .restic(var job) = self else { return self }
+    job.cacheDirectory = nil
+    return .restic(job)
+  }
+
   /// The host to connect to for a listening address: all addresses are reached by the loopback.
   private static func connectHost(_ host: String) -> String {
     switch host {

@@ -210,7 +210,9 @@ final class ServiceBoard: @unchecked Sendable {
     case .error:
       return ListeningGate.Absence(
         "cannot receive: \(status.condition?.message ?? "")", seconds: 30)
-    default: return ListeningGate.Absence("is between two syncs", seconds: 1)
+    default:
+      // What a run has left is kept or removed meanwhile: its image, its copy.
+      return ListeningGate.Absence("is between two syncs, or keeps its image", seconds: 1)
     }
   }
 

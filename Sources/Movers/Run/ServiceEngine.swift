@@ -106,6 +106,7 @@ package final class ServiceEngine: @unchecked Sendable {
     startDetachedThread("replication", stackSizeBytes: ServiceEngine.stackSizeBytes) { [self] in
       let keeper = VolumeKeeper(key, stateDirectory: stateDirectory, clock: clock, store: store)
       keeper.removeLeftovers(of: end)
+      tellFieldsWithoutEffect(of: served)
       service(served, end, lockPath: path, keeper).serve()
       keeper.release()
       lock.withLock {
@@ -117,6 +118,18 @@ package final class ServiceEngine: @unchecked Sendable {
         condition.broadcast()
       }
     }
+  }
+
+  /// Says once of an object what of it means nothing on a host.
+  private func tellFieldsWithoutEffect(of served: ServedEnd) {
+    let kind = KindTables.documentation(of: type(of: served.object.manifest))
+    let fields = kind?.fieldsWithoutEffect(in: served.object.document) ?? []
+    guard !fields.isEmpty else { return }
+    store.addOnce(
+      EventRecord(
+        .normal, "FieldsWithoutEffect",
+        "accepted, and without effect on a host: \(fields.joined(separator: ", "))",
+        at: clock.wallTime()), of: served.key)
   }
 
   private func service(

@@ -35,6 +35,8 @@ package protocol ServiceStore: Sendable {
   func add(_ run: RunRecord, of key: ObjectKey)
   func add(_ event: EventRecord, of key: ObjectKey)
   func append(log: [UInt8], of key: ObjectKey)
+  /// Adds an event unless the same is kept already.
+  func addOnce(_ event: EventRecord, of key: ObjectKey)
 
   /// Keeps an object that a run has made, with its status.
   func put(_ manifest: JSONObject, status: JSONObject)
@@ -55,6 +57,7 @@ struct NoStore: ServiceStore {
   func add(_ run: RunRecord, of key: ObjectKey) {}
   func add(_ event: EventRecord, of key: ObjectKey) {}
   func append(log: [UInt8], of key: ObjectKey) {}
+  func addOnce(_ event: EventRecord, of key: ObjectKey) {}
   func put(_ manifest: JSONObject, status: JSONObject) {}
   func remove(_ key: ObjectKey) {}
   func annotate(_ key: ObjectKey, _ annotations: [String: String?]) {}
@@ -130,6 +133,12 @@ package struct DirectoryStore: ServiceStore {
 
   package func append(log: [UInt8], of key: ObjectKey) {
     telling { () throws(StateError) in try directory.append(log: log, of: key) }
+  }
+
+  package func addOnce(_ event: EventRecord, of key: ObjectKey) {
+    let known = telling { () throws(StateError) in try directory.events(of: key) } ?? []
+    let isKnown = known.contains { $0.reason == event.reason && $0.message == event.message }
+    if !isKnown { add(event, of: key) }
   }
 
   package func put(_ manifest: JSONObject, status: JSONObject) {

@@ -22,7 +22,7 @@ extension MoverRegistry<MoverRequest> {
           name: name,
           job: MoverJob(
             section: section, lockPath: request.lockPath, job: request.job.document),
-          launch: launch, onEvent: request.onEvent)
+          user: request.end.volume?.user, launch: launch, onEvent: request.onEvent)
       }
     }
     return registry

@@ -1,4 +1,5 @@
 import Control
+import Glibc
 package import Manifests
 import Platform
 package import Volumes
@@ -31,6 +32,8 @@ package struct EndVolume: Sendable {
   /// Whether the volume goes when an image of it has been made.
   package var isTemporary = false
   package var hooks = Hooks()
+  /// As whom the mover runs; nil for the user of Drover.
+  var user: ProcessUser?
   /// Of a claim whose application says when it may be copied.
   package var copyTrigger: CopyTrigger?
 
@@ -94,6 +97,7 @@ package struct EndVolume: Sendable {
       parameters = found?.copies ?? CopyParameters()
     }
     hooks = Hooks(metadata)
+    takeUser(replication, set)
     if readsCopy, let claim = bound.claim { copyTrigger = CopyTrigger(claim, set) }
     guard role == .destination else { return }
     if capacityBytes == nil { capacityBytes = bound.provision?.capacityBytes }
@@ -105,6 +109,21 @@ package struct EndVolume: Sendable {
     guard let options, options.destinationPVC == nil, let claim = bound.claim else { return }
     isTemporary = options.cleanupTempPVC
     ownClaim = EndVolume.claim(claim, options, labels: metadata.name)
+  }
+
+  /// Takes the user of the mover's context, unless movers of the namespace are privileged.
+  private mutating func takeUser(_ replication: some Replication, _ set: ManifestSet) {
+    guard let context = replication.mover?.options?.securityContext,
+      set.find(Namespace.self, namespace, in: nil)?.hasPrivilegedMovers != true
+    else { return }
+    let group = context.fileSystemGroupID
+    bound.provision?.groupID = group
+    // One that is Drover's own needs no change.
+    guard let id = context.userID, geteuid() == 0 || id != geteuid() else { return }
+    bound.provision?.userID = id
+    user = ProcessUser(
+      userID: id, groupID: context.groupID ?? ProcessUser.primaryGroup(of: id) ?? id,
+      supplementalGroupIDs: context.supplementalGroupIDs + (group.map { [$0] } ?? []))
   }
 
   private static func claim(
@@ -159,11 +178,14 @@ package struct EndVolume: Sendable {
 }
 
 extension CopyFacts {
-  func fields(at time: WallTime) -> JSONObject {
+  func fields(at time: WallTime, seconds: Double? = nil) -> JSONObject {
     var fields: JSONObject = [
       "method": .string(method.rawValue), "consistency": .string(consistency.rawValue),
       "time": .string(time.rfc3339),
     ]
+    if let seconds {
+      fields["duration"] = .string(goDurationText(nanoseconds: Int64(seconds * 1e9)))
+    }
     if let note { fields["note"] = .string(note) }
     return fields
   }

@@ -1,4 +1,5 @@
 import Control
+import Glibc
 import Manifests
 import Platform
 import StateStore
@@ -14,6 +15,8 @@ final class VolumeKeeper: @unchecked Sendable {
   private let clock: any Clock
   let store: any ServiceStore
   private var copy: PointInTimeCopy?
+  /// How long the last copy or image took, without commands around it.
+  private(set) var copySeconds: Double?
   /// After an image was made: what its clean-up is for.
   private var imaged: EndVolume?
   /// The value of the copy trigger by which the last copy was made.
@@ -37,6 +40,12 @@ final class VolumeKeeper: @unchecked Sendable {
     of end: RunEnd, _ job: RunJob, onEvent: @escaping @Sendable (MoverEvent) -> Void,
     make: @escaping (RunJob) throws -> any Mover
   ) throws -> any Mover {
+    if let user = end.volume?.user, geteuid() != 0, user.userID != geteuid() {
+      throw MoverFailure(
+        .denied, "the mover cannot run as user \(user.userID): only root's Drover can do that",
+        hint: "Run Drover as root, or leave moverSecurityContext out.")
+    }
+    let job = end.volume?.user == nil ? job : job.withoutCache
     guard let volume = end.volume,
       volume.readsCopy || volume.keepsImages || volume.bound.provision != nil
         || !volume.hooks.isEmpty
@@ -68,9 +77,11 @@ final class VolumeKeeper: @unchecked Sendable {
     let maker = try maker(for: volume, isCancelled: isCancelled)
     let copy = try withHooks(of: volume, isCancelled: isCancelled) {
       () throws(VolumeError) in
+      let start = clock.monotonicTime()
       let copy = try PointInTimeCopy(
         volume.copyFileName, of: volume.bound, with: maker, className: volume.className,
         capacityBytes: volume.capacityBytes)
+      copySeconds = clock.monotonicTime().seconds(since: start)
       self.copy = copy
       return copy
     }
@@ -159,7 +170,10 @@ final class VolumeKeeper: @unchecked Sendable {
     request.className = volume.className
     let time = clock.wallTime()
     let image = try withHooks(of: volume, isCancelled: isCancelled) { () throws(VolumeError) in
-      try images.make(request, at: time)
+      let start = clock.monotonicTime()
+      let image = try images.make(request, at: time)
+      copySeconds = clock.monotonicTime().seconds(since: start)
+      return image
     }
     store.put(image.manifest, status: image.status)
     event(

@@ -45,7 +45,8 @@ final class VolumeMover: Mover, @unchecked Sendable {
     let job = job.reading(copy.path, hasNewInodes: method == .reflink || method == .copy)
     let outcome = try run(job)
     guard case .completed(var completion) = outcome else { return outcome }
-    completion.copyFields = copy.facts.fields(at: keeper.time())
+    completion.copyFields = copy.facts.fields(
+      at: keeper.time(), seconds: keeper.copySeconds)
     return .completed(completion)
   }
 
@@ -59,7 +60,8 @@ final class VolumeMover: Mover, @unchecked Sendable {
     let image = try keeper.takeImage(of: volume, isCancelled: cancelled)
     onEvent(.note("kept \(image.name): \(image.facts.text)"))
     completion.image = image.reference
-    completion.copyFields = image.facts.fields(at: image.created)
+    completion.copyFields = image.facts.fields(
+      at: image.created, seconds: keeper.copySeconds)
     return .completed(completion)
   }
 

@@ -8,6 +8,9 @@ package struct RelationRecord: Sendable, Equatable {
   /// Of an end of which nothing is written.
   package static let firstGeneration: Int64 = 1
 
+  /// More promotions than there will be; what a peer says beyond is no generation.
+  package static let generationMax: Int64 = 1 << 53
+
   package var generation = firstGeneration
   /// When a destination was promoted; nil while it receives.
   package var promotedTime: WallTime?
@@ -27,7 +30,8 @@ package struct RelationRecord: Sendable, Equatable {
   /// Begins the next generation, in which nothing is received.
   package mutating func promote(at time: WallTime) {
     guard !isPromoted else { return }
-    generation = max(generation, fencedBy ?? 0) + 1
+    let last = max(generation, fencedBy ?? 0)
+    generation = min(last, RelationRecord.generationMax - 1) + 1
     promotedTime = time
   }
 
@@ -42,7 +46,9 @@ package struct RelationRecord: Sendable, Equatable {
 
   /// Nil when it is not what was written.
   package init?(_ document: JSONObject) {
-    guard let generation = document["generation"]?.integerValue, generation > 0 else { return nil }
+    guard let generation = document["generation"]?.integerValue,
+      (1...RelationRecord.generationMax).contains(generation)
+    else { return nil }
     self.generation = generation
     promotedTime = document["promoted"]?.stringValue.flatMap(WallTime.init(rfc3339:))
     guard (document["promoted"] == nil) == (promotedTime == nil) else { return nil }

@@ -9,6 +9,8 @@ package struct Provision: Sendable, Equatable {
   package var mode: VolumeMode
   /// What the volume is to hold; nil when nothing says it.
   package var capacityBytes: UInt64?
+  /// The user who owns it; nil for that of Drover.
+  package var userID: UInt32?
   /// The group that may write to it; nil for that of Drover.
   package var groupID: UInt32?
 
@@ -65,7 +67,7 @@ package struct VolumeMaker: Sendable {
     } else if mkdir(path, 0o755) != 0, errno != EEXIST {
       throw .copy(path, .last("mkdir", path))
     }
-    try give(path, to: provision.groupID, mode: 0o2775)
+    try give(path, to: provision, mode: 0o2775)
   }
 
   private func makeImage(_ name: String, _ provision: Provision) throws(VolumeError) {
@@ -81,15 +83,18 @@ package struct VolumeMaker: Sendable {
     } catch {
       throw .copy(path, error)
     }
-    try give(unfinished, to: provision.groupID, mode: 0o660)
+    try give(unfinished, to: provision, mode: 0o660)
     guard rename(unfinished, path) == 0 else { throw .copy(path, .last("rename", path)) }
   }
 
-  private func give(_ path: String, to group: UInt32?, mode: mode_t) throws(VolumeError) {
-    guard let group else { return }
-    guard chown(path, uid_t.max, group) == 0, chmod(path, mode) == 0 else {
-      throw .copy(path, .last("chown", path))
-    }
+  private func give(
+    _ path: String, to provision: Provision, mode: mode_t
+  ) throws(VolumeError) {
+    let (user, group) = (provision.userID, provision.groupID)
+    guard user != nil || group != nil else { return }
+    guard chown(path, user ?? uid_t.max, group ?? gid_t.max) == 0,
+      group == nil || chmod(path, mode) == 0
+    else { throw .copy(path, .last("chown", path)) }
   }
 
   /// Removes a volume that was made; safe to repeat.
