@@ -113,7 +113,9 @@ let package = Package(
     swift("StateStore", ["Manifests", "Platform"]),
     swift("Supervision", ["Control", "Platform"]),
     swift("Presentation", ["Manifests", "Platform"]),
-    swift("Observation", ["Control", "StateStore", "Manifests", "Transport", "Platform"]),
+    swift(
+      "Observation",
+      ["Control", "StateStore", "Manifests", "Transport", "HTTPClient", "Platform"]),
 
     // 5: movers
     swift(
@@ -180,7 +182,9 @@ let package = Package(
     tests(of: "Volumes", ["Manifests", "Platform"]),
     tests(of: "StateStore", ["Manifests", "Platform"]),
     tests(of: "Presentation", ["Manifests", "Platform"]),
-    tests(of: "Observation", ["Control", "StateStore", "Manifests", "Transport", "Platform"]),
+    tests(
+      of: "Observation",
+      ["Control", "StateStore", "Manifests", "Transport", "HTTPClient", "Platform"]),
     tests(
       of: "Movers",
       [

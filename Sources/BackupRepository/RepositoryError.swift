@@ -50,6 +50,8 @@ package enum RepositoryError: DroverError {
   case denied(operation: String, place: String)
   /// A guard kept data from being destroyed.
   case refused(reason: String, hint: String)
+  /// One of the guards that stand in the table of guards.
+  case guarded(GuardName, reason: String, hint: String)
   /// A wrong argument, option or pattern.
   case usage(String)
   /// More than a named limit.
@@ -71,7 +73,7 @@ package enum RepositoryError: DroverError {
     switch self {
     case .noRepository, .missing, .notFound: .notFound
     case .incomplete(_, _, let kind): kind
-    case .exists, .refused: .refused
+    case .exists, .refused, .guarded: .refused
     case .wrongKey: .wrongKey
     case .locked: .locked
     case .corrupt: .corrupt
@@ -100,6 +102,7 @@ package enum RepositoryError: DroverError {
       place.isEmpty ? "\(what) is not supported" : "\(what) is not supported (\(place))"
     case .denied(let operation, let place): "\(operation) is not permitted at \(place)"
     case .refused(let reason, _): reason
+    case .guarded(let name, let reason, _): name.prefix + reason
     case .usage(let reason): reason
     case .tooLarge(let what, let limit): "\(what): more than the limit of \(limit)"
     case .notFound(let what, _): what
@@ -124,7 +127,7 @@ package enum RepositoryError: DroverError {
     case .missing(let part, _): part.remedy
     case .unsupported: "Use a program version that knows this form, or another repository."
     case .denied: "Check the credentials and what they allow."
-    case .refused(_, let hint), .notFound(_, let hint): hint
+    case .refused(_, let hint), .guarded(_, _, let hint), .notFound(_, let hint): hint
     case .incomplete(_, _, .corrupt): RepositoryPart.data.remedy
     case .incomplete: "Remedy what is told of each, then run again."
     case .usage, .tooLarge, .cancelled: nil
@@ -132,6 +135,14 @@ package enum RepositoryError: DroverError {
     case .cryptography(let error, _): error.hint
     case .compression(let error, _): error.hint
     case .platform(let error): error.hint
+    }
+  }
+
+  package var guardName: GuardName? {
+    switch self {
+    case .guarded(let name, _, _): name
+    case .store(let error), .other(let error): error.guardName
+    default: nil
     }
   }
 

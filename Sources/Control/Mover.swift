@@ -32,6 +32,7 @@ package struct MoverFailure: DroverError {
   package let logs: [UInt8]
   /// Fields of the status below the mover's own section that the attempt has changed all the same.
   package let statusFields: JSONObject
+  package let guardName: GuardName?
   /// The other end is well but not ready, and asks to be tried again after so long; no failure.
   package var retrySeconds: Double?
   /// The generation of the destination by which this source is out of force.
@@ -39,13 +40,14 @@ package struct MoverFailure: DroverError {
 
   package init(
     _ kind: FailureKind, _ message: String, hint: String? = nil, logs: [UInt8] = [],
-    statusFields: JSONObject = JSONObject()
+    statusFields: JSONObject = JSONObject(), guardName: GuardName? = nil
   ) {
     self.kind = kind
     self.message = message
     self.hint = hint
     self.logs = logs
     self.statusFields = statusFields
+    self.guardName = guardName
   }
 }
 

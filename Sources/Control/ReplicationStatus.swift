@@ -121,6 +121,10 @@ package struct ReplicationStatus: Sendable, Equatable {
   package var latestImage: ImageReference?
   package var condition: SyncCondition?
   package var failedRuns: FailedRuns?
+  /// The guard that has ended the last run; until one passes.
+  package var guardTrip: GuardTrip?
+  /// What the last run that counted has found in the source.
+  package var source: SourceTotals?
   /// Fields of the mover's own section, such as `rsyncTLS`, under its name.
   package var moverFields: (section: String, fields: JSONObject)?
 
@@ -134,7 +138,8 @@ package struct ReplicationStatus: Sendable, Equatable {
   /// The status as it is printed and stored.
   package var document: JSONObject {
     var result = JSONObject()
-    if let condition { result["conditions"] = .array([.object(condition.document)]) }
+    let conditions = [condition?.document, guardTrip?.condition].compactMap(\.self)
+    if !conditions.isEmpty { result["conditions"] = .array(conditions.map(JSONValue.object)) }
     if let lastManualSync { result["lastManualSync"] = .string(lastManualSync) }
     if let nanoseconds = lastSyncDurationNanoseconds {
       result["lastSyncDuration"] = .string(goDurationText(nanoseconds: nanoseconds))
@@ -156,7 +161,13 @@ package struct ReplicationStatus: Sendable, Equatable {
     if let (section, fields) = moverFields, !fields.members.isEmpty {
       result[section] = .object(fields)
     }
-    if let failedRuns { result[FailedRuns.section] = .object(failedRuns.fields) }
+    var own = failedRuns?.fields ?? JSONObject()
+    if let guardTrip { own[GuardTrip.field] = .object(guardTrip.document) }
+    if let source {
+      own["sourceFiles"] = .integer(source.fileCount)
+      own["sourceBytes"] = .integer(source.sizeBytes)
+    }
+    if !own.members.isEmpty { result[FailedRuns.section] = .object(own) }
     return result
   }
 
@@ -175,7 +186,14 @@ package struct ReplicationStatus: Sendable, Equatable {
     latestImage = document["latestImage"]?.objectValue.flatMap(ImageReference.init(document:))
     latestMoverStatus = document["latestMoverStatus"]?.objectValue
       .flatMap(LatestMoverStatus.init(document:))
-    failedRuns = document[FailedRuns.section]?.objectValue.flatMap(FailedRuns.init(fields:))
+    let own = document[FailedRuns.section]?.objectValue
+    failedRuns = own.flatMap(FailedRuns.init(fields:))
+    guardTrip = own?[GuardTrip.field]?.objectValue.flatMap(GuardTrip.init(document:))
+    if let files = own?["sourceFiles"]?.integerValue, let bytes = own?["sourceBytes"]?.integerValue,
+      files >= 0, bytes >= 0
+    {
+      source = SourceTotals(fileCount: files, sizeBytes: bytes)
+    }
     if let section, let fields = document[section]?.objectValue { moverFields = (section, fields) }
   }
 }

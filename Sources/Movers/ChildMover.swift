@@ -100,7 +100,7 @@ private struct EventRecord {
   /// Warnings and notes shown in a mover's log, of each; the last notes are kept.
   private static let lineCountMax = 10
 
-  private var failure: (kind: FailureKind, message: String, hint: String?)?
+  private var failure: (kind: FailureKind, message: String, hint: String?, guardName: GuardName?)?
   private var summary: MoverSummary?
   private var retrySeconds: Double?
   private var fencedBy: Int64?
@@ -109,7 +109,8 @@ private struct EventRecord {
 
   mutating func add(_ event: MoverEvent) {
     switch event {
-    case .failure(let kind, let message, let hint): failure = (kind, message, hint)
+    case .failure(let kind, let message, let hint, let guardName):
+      failure = (kind, message, hint, guardName)
     case .summary(let summary): self.summary = summary
     case .warning(let path, let message):
       if warnings.count < EventRecord.lineCountMax { warnings.append("\(path): \(message)") }
@@ -164,7 +165,7 @@ private struct EventRecord {
     let text = ([message] + [failure?.hint].compactMap { $0 }).joined(separator: "\n")
     var result = MoverFailure(
       kind, message, hint: failure?.hint, logs: log + Array("\(text)\n".utf8),
-      statusFields: summary?.statusFields ?? JSONObject())
+      statusFields: summary?.statusFields ?? JSONObject(), guardName: failure?.guardName)
     result.retrySeconds = kind == .unreachable ? retrySeconds : nil
     result.fencedBy = kind == .refused ? fencedBy : nil
     return result

@@ -56,7 +56,7 @@ package struct MoverChild {
       if let sign = MoverEvent(sign: error) { emit(sign) }
       let event = MoverEvent(error)
       emit(event)
-      guard case .failure(let kind, _, _) = event else { return .failed }
+      guard case .failure(let kind, _, _, _) = event else { return .failed }
       return ExitStatus(kind)
     }
   }

@@ -18,7 +18,7 @@ package enum MoverEvent: Sendable {
   case fenced(generation: Int64)
   case summary(MoverSummary)
   /// The last event of a job that failed.
-  case failure(kind: FailureKind, message: String, hint: String?)
+  case failure(kind: FailureKind, message: String, hint: String?, guardName: GuardName? = nil)
 
   package init(_ event: SessionEvent) {
     self =
@@ -42,7 +42,8 @@ package enum MoverEvent: Sendable {
   /// The failure that an error stands for.
   package init(_ error: any Error) {
     if let error = error as? any DroverError {
-      self = .failure(kind: error.kind, message: "\(error)", hint: error.hint)
+      self = .failure(
+        kind: error.kind, message: "\(error)", hint: error.hint, guardName: error.guardName)
     } else {
       self = .failure(kind: .internalFault, message: "\(error)", hint: nil)
     }
@@ -68,11 +69,12 @@ extension MoverEvent {
     case .fenced(let generation):
       return ["event": .string("fenced"), "generation": .integer(generation)]
     case .summary(let summary): return summary.document(event: "summary")
-    case .failure(let kind, let message, let hint):
+    case .failure(let kind, let message, let hint, let guardName):
       var object: JSONObject = [
         "event": .string("failure"), "kind": .string(kind.rawValue), "message": .string(message),
       ]
       if let hint { object["hint"] = .string(hint) }
+      if let guardName { object["guard"] = .string(guardName.rawValue) }
       return object
     }
   }
@@ -98,7 +100,8 @@ extension MoverEvent {
     case "failure":
       let kind = FailureKind(rawValue: try object.string("kind")) ?? .failed
       self = .failure(
-        kind: kind, message: try object.string("message"), hint: object["hint"]?.stringValue)
+        kind: kind, message: try object.string("message"), hint: object["hint"]?.stringValue,
+        guardName: object["guard"]?.stringValue.flatMap(GuardName.init(rawValue:)))
     default: return nil
     }
   }

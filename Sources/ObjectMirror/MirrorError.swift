@@ -29,6 +29,10 @@ package enum MirrorError: DroverError {
   case deletionsEnded(limit: String)
   /// Everything at the destination would be deleted.
   case emptySource(destination: String, fileCount: Int64)
+  /// The source has lost too much since the last run.
+  case shrunkenSource(SourceLoss)
+  /// Too many of the files at the destination would be deleted.
+  case massDeletion(destination: String, planned: Int64, total: Int64)
   /// Source and destination lie within each other.
   case overlap(String, String)
   /// `permissions.facl` is none.
@@ -45,7 +49,8 @@ package enum MirrorError: DroverError {
     case .changed: .partial
     case .damaged: .corrupt
     case .notAFile: .failed
-    case .immutable, .tooManyDeletions, .tooLargeDeletions, .deletionsEnded, .emptySource, .overlap:
+    case .immutable, .tooManyDeletions, .tooLargeDeletions, .deletionsEnded, .emptySource,
+      .shrunkenSource, .massDeletion, .overlap:
       .refused
     case .noSource: .notFound
     case .permissions(let error): error.kind
@@ -77,11 +82,25 @@ package enum MirrorError: DroverError {
     case .emptySource(let destination, let count):
       "the source holds no files, and \(count) in \(destination) would be deleted;"
         + " nothing was deleted"
+    case .shrunkenSource(let loss):
+      "\(GuardName.shrunkenSource.prefix)\(loss.text): nothing was deleted"
+    case .massDeletion(let destination, let planned, let total):
+      "\(GuardName.massDeletion.prefix)\(planned) of \(total) files in \(destination) would be"
+        + " deleted: none was"
     case .overlap(let source, let destination):
       "\(source) and \(destination) lie within each other"
     case .permissions(let error): error.message
     case .unserved(let problem), .usage(let problem): problem
     case .cancelled: "cancelled"
+    }
+  }
+
+  package var guardName: GuardName? {
+    switch self {
+    case .emptySource: .emptySource
+    case .shrunkenSource: .shrunkenSource
+    case .massDeletion: .massDeletion
+    default: nil
     }
   }
 
@@ -95,6 +114,7 @@ package enum MirrorError: DroverError {
     case .deletionsEnded: "Look at the source, or allow more."
     case .emptySource:
       "Check that the source is mounted; --allow-empty-source deletes all the same."
+    case .shrunkenSource, .massDeletion: SourceLoss.hint
     case .overlap: "Name two places of which neither holds the other."
     default: nil
     }

@@ -29,11 +29,14 @@ package protocol DroverError: Error, Sendable, CustomStringConvertible {
   /// What to do next, when that is known.
   var hint: String? { get }
   var cause: (any DroverError)? { get }
+  /// The guard that has ended the work, when one has.
+  var guardName: GuardName? { get }
 }
 
 extension DroverError {
   package var hint: String? { nil }
   package var cause: (any DroverError)? { nil }
+  package var guardName: GuardName? { nil }
 
   /// The message with the messages of its causes.
   package var description: String {

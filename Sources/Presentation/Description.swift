@@ -81,17 +81,17 @@ package struct Description: Sendable {
   // MARK: parts
 
   private func conditions(_ view: ReplicationView) -> [String] {
-    guard let condition = view.condition else { return [] }
+    guard !view.conditions.isEmpty else { return [] }
     var table = TextTable(["  Type", "Status", "Reason", "Since", "Message"])
-    let since = condition["lastTransitionTime"]?.stringValue.flatMap(WallTime.init(rfc3339:))
-    table.rows = [
-      [
+    table.rows = view.conditions.map { condition in
+      let since = condition["lastTransitionTime"]?.stringValue.flatMap(WallTime.init(rfc3339:))
+      return [
         "  " + (condition["type"]?.stringValue ?? ""), condition["status"]?.stringValue ?? "",
         condition["reason"]?.stringValue ?? "",
         since.map { ageText(seconds: now.seconds - $0.seconds) } ?? "",
         condition["message"]?.stringValue ?? "",
       ]
-    ]
+    }
     return ["Conditions:"] + table.lines()
   }
 
@@ -131,8 +131,38 @@ package struct Description: Sendable {
   }
 
   private var runTable: [String] {
-    ["Last Runs:"]
+    lastRun + ["Last Runs:"]
       + RunHistory.table(runs.suffix(Description.runCountMax), now: now).lines().map { "  " + $0 }
+  }
+
+  /// Where the time of the last run that took place went, and what it moved.
+  private var lastRun: [String] {
+    guard let run = runs.last(where: { $0.text("outcome") != "Missed" }) else { return [] }
+    var parts: [(String, String)] = []
+    let phases = (run["phases"]?.arrayValue ?? []).compactMap(\.objectValue).compactMap { phase in
+      phase.text("name").flatMap { name in
+        phase["seconds"]?.doubleValue.map { "\(name) \(Description.seconds($0))" }
+      }
+    }
+    if !phases.isEmpty { parts.append(("Phases", phases.joined(separator: ", "))) }
+    if let stage = run.text("bottleneck") { parts.append(("Bound By", stage)) }
+    let sizes = [
+      ("read", "bytesRead"), ("sent", "bytesSent"), ("stored", "bytesStored"),
+      ("in the source", "sourceBytes"),
+    ].compactMap { word, name in
+      run[name]?.integerValue.map { "\(sizeText(bytes: $0)) \(word)" }
+    }
+    if !sizes.isEmpty { parts.append(("Bytes", sizes.joined(separator: ", "))) }
+    if let size = run["repositoryBytes"]?.integerValue {
+      parts.append(("Repository", sizeText(bytes: size)))
+    }
+    guard !parts.isEmpty else { return [] }
+    return ["Last Run:"] + pairs(parts).map { "  " + $0 }
+  }
+
+  private static func seconds(_ value: Double) -> String {
+    let tenths = Int64((max(0, min(value, 1e12)) * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10) s"
   }
 
   private var eventTable: [String] {

@@ -39,6 +39,7 @@ struct ReplicationSummary {
       pairs.append(("Latest Image", "\(kind)/\(image)"))
     }
     pairs.append(("Guards", guards))
+    if let tripped { pairs.append(("Guard Tripped", tripped)) }
     return pairs
   }
 
@@ -153,8 +154,26 @@ struct ReplicationSummary {
   }
 
   private var guards: String {
-    annotation(.allowEmptySource) == "true"
+    let empty =
+      annotation(.allowEmptySource) == "true"
       ? "an empty volume counts (\(Annotation.allowEmptySource.name))"
       : "an empty volume is refused"
+    let shares = annotation(.guardLevel).map { "; \(Annotation.guardLevel.name): \($0)" }
+    return empty + (shares ?? "; losses and deletions are limited")
+  }
+
+  /// What has ended the last run, and the way on.
+  private var tripped: String? {
+    guard let trip = object.value(["status", "drover", "guard"])?.objectValue,
+      let name = trip.text("name")
+    else { return nil }
+    let since =
+      trip.text("since").flatMap(WallTime.init(rfc3339:))
+      .map { ", since \(ageText(seconds: now.seconds - $0.seconds))" } ?? ""
+    let target = (isSource ? "rs/" : "rd/") + (object.text("metadata", "name") ?? "")
+    let namespace = object.text("metadata", "namespace") ?? "default"
+    let option = namespace == "default" ? "" : " -n \(namespace)"
+    return "\(name)\(since)\n\(trip.text("message") ?? "")\n"
+      + "to let the next run pass: drover release \(target)\(option)"
   }
 }

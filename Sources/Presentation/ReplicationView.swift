@@ -20,8 +20,12 @@ package struct ReplicationView: Sendable {
   }
 
   package var condition: JSONObject? {
-    object.value(["status", "conditions"])?.arrayValue?.lazy.compactMap(\.objectValue)
-      .first { $0["type"]?.stringValue == "Synchronizing" }
+    conditions.first { $0["type"]?.stringValue == "Synchronizing" }
+  }
+
+  /// VolSync's only one, and that of a guard.
+  package var conditions: [JSONObject] {
+    object.value(["status", "conditions"])?.arrayValue?.compactMap(\.objectValue) ?? []
   }
 
   package var isPaused: Bool { object.value(["spec", "paused"])?.boolValue ?? false }

@@ -74,6 +74,9 @@ package struct ResourceColumns: Sendable {
     .wide("MOVER") { object, _ in ReplicationView(object).mover ?? "" },
     .wide("STATE") { object, _ in ReplicationView(object).state },
     .wide("RESULT") { object, _ in ReplicationView(object).result ?? "" },
+    .wide("LAG") { object, now in
+      ReplicationView(object).lagSeconds(now: now).map { ageText(seconds: $0) } ?? ""
+    },
     .wide("AGE") { object, now in Column.age.cell(object, now) },
   ]
 

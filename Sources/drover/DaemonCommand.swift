@@ -24,10 +24,16 @@ struct DaemonCommand: ParsableCommand {
   @Option(name: .customLong("max-movers"), help: "Runs that work at the same time.")
   var moverCountMax = ServiceEngine.slotCountStandard
 
-  @Flag(name: .long, help: "Tell what happens in lines of JSON.")
+  @Flag(name: .long, help: "Tell what happens in lines of JSON: --log-format json.")
   var json = false
 
+  @Option(
+    name: .customLong("log-format"), help: ArgumentHelp("text or json.", valueName: "format"))
+  var logFormat = LogFormat.text
+
   @OptionGroup var metrics: MetricsOptions
+
+  @OptionGroup var notification: NotificationOptions
 
   func validate() throws {
     guard (1...1000).contains(moverCountMax) else {
@@ -38,7 +44,7 @@ struct DaemonCommand: ParsableCommand {
   func run() throws {
     // It holds keys until its movers have them.
     StartedProcess.hideFromDumps()
-    let log = DaemonLog(isJSON: json)
+    let log = DaemonLog(isJSON: json || logFormat == .json)
     var settings = ControlDaemon.Options()
     settings.slotCount = moverCountMax
     settings.cacheDirectory = RepoCache.standardPath
@@ -56,6 +62,9 @@ struct DaemonCommand: ParsableCommand {
       handle.stop()
     }
     let path = try options.path()
+    // Threads start when the signals are theirs no more.
+    settings.notifier = try notification.open { log.write("warning: \($0)") }
+    defer { settings.notifier?.stop() }
     let gate = try ListeningGate { log.write("refused a peer: \($0)") }
     let daemon = try ControlDaemon(
       path: path, movers: .standard(gate: gate), options: settings, gate: gate

@@ -18,10 +18,11 @@ struct Drover: ParsableCommand {
     subcommands: [
       DaemonCommand.self, ApplyCommand.self, GetCommand.self, DescribeCommand.self,
       HistoryCommand.self, LogsCommand.self, WaitCommand.self, TriggerCommand.self,
-      PauseCommand.self, ResumeCommand.self, PromoteCommand.self,
+      PauseCommand.self, ResumeCommand.self, ReleaseCommand.self, PromoteCommand.self,
       ReverseCommand.self, DeleteCommand.self, ExplainCommand.self,
       RunCommand.self, ReplicateCommand.self, RepoCommand.self, MirrorCommand.self,
-      VerifyCommand.self, KeyCommand.self, VersionCommand.self, MoverCommand.self,
+      VerifyCommand.self, KeyCommand.self, DoctorCommand.self, VersionCommand.self,
+      MoverCommand.self,
       RelayCommand.self,
     ])
 

@@ -94,7 +94,7 @@ private let samples: [RcloneJob] = {
       let document = MoverJob(section: RcloneJob.section, lockPath: nil, job: job.document).document
       let status = child.run({ document }, emit: { events.add($0) })
       #expect(status == expected)
-      guard case .failure(_, let text, _)? = events.values.last else {
+      guard case .failure(_, let text, _, _)? = events.values.last else {
         Issue.record("no failure")
         continue
       }

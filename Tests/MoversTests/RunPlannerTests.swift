@@ -199,7 +199,7 @@ struct PlanFiles {
       (files.key("k"), "there is no ReplicationSource or ReplicationDestination"),
       (
         files.source(annotations: "drover.internal/guard: x", section: ", address: a") + key,
-        "is not served yet"
+        "is neither on nor off"
       ),
     ]
     for (text, expected) in cases {

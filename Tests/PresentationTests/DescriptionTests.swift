@@ -44,7 +44,7 @@ import Testing
         Lag:          8m20s behind the source
         Last Result:  Successful
         Failed Runs:  2 since the last that counted, the last 16m ago
-        Guards:       an empty volume is refused
+        Guards:       an empty volume is refused; losses and deletions are limited
         Conditions:
           Type            Status   Reason               Since   Message
           Synchronizing   False    WaitingForSchedule   6m40s   \(waiting)
@@ -58,6 +58,8 @@ import Testing
           rsyncTLS:
             copyMethod: Direct
             address: copy.example
+        Last Run:
+          Bytes:        1.5 MiB sent
         Last Runs:
           \(columns)
           \(row)
@@ -66,6 +68,31 @@ import Testing
           Warning   TransferFailed   16m (x3 over 3h)   no route
 
         """)
+  }
+
+  @Test func whereTheTimeOfARunWent() {
+    let run: JSONObject = [
+      "started": .string("2026-07-02T13:38:20Z"), "ended": .string("2026-07-02T13:40:00Z"),
+      "outcome": .string("Successful"), "bottleneck": .string("read"),
+      "phases": .array([
+        .object(["name": .string("waiting"), "seconds": .double(0.04)]),
+        .object(["name": .string("mover"), "seconds": .double(99.96)]),
+      ]),
+      "bytesRead": .integer(2048), "sourceBytes": .integer(4096),
+      "repositoryBytes": .integer(1 << 20),
+    ]
+    let missed: JSONObject = ["outcome": .string("Missed"), "missed": .integer(3)]
+    let text = Description(sampleSource(), runs: [run, missed], now: now).text
+    #expect(
+      text.contains(
+        """
+        Last Run:
+          Phases:       waiting 0.0 s, mover 100.0 s
+          Bound By:     read
+          Bytes:        2.0 KiB read, 4.0 KiB in the source
+          Repository:   1.0 MiB
+
+        """))
   }
 
   @Test func aSecretIsNotShown() {

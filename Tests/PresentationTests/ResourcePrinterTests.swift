@@ -73,8 +73,9 @@ func sampleSource(name: String = "data") -> PrintedObject {
   @Test func wideHasMore() throws {
     let lines = try print("wide").split(separator: "\n")
     #expect(
-      lines[0].hasSuffix("NEXT SYNC              MOVER      STATE                RESULT       AGE"))
-    #expect(lines[1].hasSuffix("rsyncTLS   WaitingForSchedule   Successful   24h"))
+      lines[0].hasSuffix(
+        "NEXT SYNC              MOVER      STATE                RESULT       LAG     AGE"))
+    #expect(lines[1].hasSuffix("rsyncTLS   WaitingForSchedule   Successful   8m20s   24h"))
   }
 
   @Test func otherKindsHaveKubectlsColumns() throws {

@@ -44,12 +44,23 @@ package struct Backup {
       tree = try session.run(targets, previous: parent?.record.tree)
       if options.isCancelled() { throw RepositoryError.cancelled }
       try options.mayGoOn()
+      try judge(session.schedule.counts, parent)
     } catch {
       writer?.abandon()
       throw error
     }
     try writer?.finish(codec)
     return try finish(session, tree, parent, paths, start, codec)
+  }
+
+  private func judge(
+    _ counts: BackupTally, _ parent: StoredSnapshot?
+  ) throws(RepositoryError) {
+    guard var sourceGuard = options.sourceGuard else { return }
+    sourceGuard.last = sourceGuard.last ?? parent?.record.summary.map(SourceTotals.init)
+    guard let loss = sourceGuard.loss(in: SourceTotals(counts.summary)) else { return }
+    throw .guarded(
+      .shrunkenSource, reason: "\(loss.text): no snapshot was stored", hint: SourceLoss.hint)
   }
 
   private func now() -> GoTime { .now(options.clock) }
@@ -119,5 +130,13 @@ package struct Backup {
     let id = try repository.save(record.encoded(), as: SnapshotID.self, codec)
     report.snapshot = StoredSnapshot(id: id, record: record)
     return report
+  }
+}
+
+extension SourceTotals {
+  fileprivate init(_ summary: SnapshotSummary) {
+    self.init(
+      fileCount: Int64(clamping: summary.totalFilesProcessed),
+      sizeBytes: Int64(clamping: summary.totalBytesProcessed))
   }
 }

@@ -50,6 +50,10 @@ package struct BackupOptions: Sendable {
   /// Tells of every file and directory (`BackupEvent.item`).
   package var reportsItems = false
 
+  /// Ends the backup before its snapshot when the source has lost too much since a run before it
+  /// or, when nothing is known of one, since the parent.
+  package var sourceGuard: SourceGuard?
+
   package var clock: any Clock = SystemClock()
   /// Asked all the time; true ends the run with `RepositoryError.cancelled`.
   package var isCancelled: @Sendable () -> Bool = { false }

@@ -46,6 +46,13 @@ package enum RetentionError: DroverError, Equatable {
     }
   }
 
+  package var guardName: GuardName? {
+    switch self {
+    case .noneSelected, .noSnapshot: .nothingToRestore
+    default: nil
+    }
+  }
+
   package var hint: String? {
     switch self {
     case .invalidDuration: "Write numbers with units, years to hours: 2y5m7d3h."

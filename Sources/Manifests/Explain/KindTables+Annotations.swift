@@ -44,7 +44,9 @@ extension KindTables {
       kinds: both,
       text: "Fail or Continue: whether a command that fails is the failure of the run; Fail"),
     .guardLevel: AnnotationText(
-      kinds: both, text: "how careful the guards are", treatment: .notServed()),
+      kinds: both,
+      text: "on, off, or how much may go at once before a run is ended: lost-files=80%,"
+        + " lost-bytes=99%, deletions=off; see drover release"),
   ]
 
   static func annotationText(of type: any Manifest.Type) -> String {

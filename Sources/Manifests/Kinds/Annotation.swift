@@ -22,17 +22,7 @@ package enum Annotation: String, CaseIterable, Sendable {
 
   package var name: String { Annotation.prefix + rawValue }
 
-  /// Annotations that a run acts on; the others are known names whose time comes later.
-  private var isServed: Bool {
-    switch self {
-    case .listen, .allowEmptySource, .destinations, .waitForSchedule, .jitter, .timeZone,
-      .imageRetain, .hookBefore, .hookAfter, .hookTimeout, .hookOnError:
-      true
-    default: false
-    }
-  }
-
-  /// Reports unknown names of the prefix, names that are not served, and values out of shape.
+  /// Reports unknown names of the prefix, and values out of shape.
   static func check(_ annotations: [String: Marked<String>], _ fields: FieldReader) {
     for (name, value) in annotations where name.hasPrefix(prefix) {
       let path = fields.pathOf("annotations") + ".\(name)"
@@ -42,7 +32,6 @@ package enum Annotation: String, CaseIterable, Sendable {
           suggestion: nearest(to: name, in: allCases.map(\.name)))
         continue
       }
-      if !annotation.isServed { fields.report(value.mark, path, "is not served yet: remove it") }
       if let problem = annotation.problem(in: value.value) {
         fields.report(value.mark, path, problem)
       }
@@ -60,6 +49,10 @@ package enum Annotation: String, CaseIterable, Sendable {
     case .jitter: Annotation.jitterProblem(in: value)
     case .timeZone: Annotation.timeZoneProblem(in: value)
     case .destinations: Annotation.destinationsProblem(in: value)
+    case .guardLevel:
+      GuardSetting(value) == nil
+        ? "\"\(value)\" is neither on nor off nor a list of shares: write for instance "
+          + "\"lost-files=80%, lost-bytes=99%, deletions=off\"" : nil
     case .hookBefore, .hookAfter:
       value.contains { !$0.isWhitespace } ? nil : "names no command: write what /bin/sh runs"
     case .hookTimeout:
@@ -72,7 +65,6 @@ package enum Annotation: String, CaseIterable, Sendable {
     case .imageRetain:
       Int(value).map { (1...Annotation.imageCountMax).contains($0) } ?? false
         ? nil : "\"\(value)\" is no number from 1 to \(Annotation.imageCountMax)"
-    default: nil
     }
   }
 

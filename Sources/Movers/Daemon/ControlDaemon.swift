@@ -34,6 +34,8 @@ package final class ControlDaemon: @unchecked Sendable {
     package var retry = RetryPolicy.mover
     /// Hears of what is served and how it goes.
     package var metrics: MetricsRegister?
+    /// Tells others of runs.
+    package var notifier: Notifier?
 
     package init() {}
   }
@@ -71,10 +73,16 @@ package final class ControlDaemon: @unchecked Sendable {
     let files = DirectoryStore(directory) { observer(.trouble($0.description)) }
     engine = ServiceEngine(
       movers: movers, stateDirectory: try directory.makeWorkDirectory(),
-      store: options.metrics.map { ObservedStore(files, $0) } ?? files, clock: clock,
+      store: ObservedStore(files, options.metrics, options.notifier), clock: clock,
       retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax,
       gate: gate
-    ) { observer(.run($0, $1)) }
+    ) { key, notice in
+      // One that listens begins when its source does.
+      if case .started = notice, key.kind == ReplicationSource.kind {
+        options.notifier?.add(RunNotification(.start, key, at: clock.wallTime()))
+      }
+      observer(.run(key, notice))
+    }
   }
 
   private var volumeRoot: String { ControlDaemon.volumeRoot(of: directory.path) }

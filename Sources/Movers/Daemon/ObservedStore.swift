@@ -3,26 +3,31 @@ import Observation
 import Platform
 import StateStore
 
-/// A store whose statuses and runs the metrics hear of.
+/// A store whose statuses and runs the metrics, and others, hear of.
 struct ObservedStore: ServiceStore {
   private let base: any ServiceStore
-  private let metrics: MetricsRegister
+  private let metrics: MetricsRegister?
+  private let notifier: Notifier?
 
-  init(_ base: any ServiceStore, _ metrics: MetricsRegister) {
+  init(_ base: any ServiceStore, _ metrics: MetricsRegister?, _ notifier: Notifier?) {
     self.base = base
     self.metrics = metrics
+    self.notifier = notifier
   }
 
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) throws {
     try base.store(status, request, of: key)
-    metrics.note(status: status, of: key)
+    metrics?.note(status: status, of: key)
   }
+
+  func endRelease(_ release: String, of key: ObjectKey) { base.endRelease(release, of: key) }
 
   func lastMissedTime(of key: ObjectKey) -> WallTime? { base.lastMissedTime(of: key) }
 
   func add(_ run: RunRecord, of key: ObjectKey) {
     base.add(run, of: key)
-    metrics.note(run, of: key)
+    metrics?.note(run, of: key)
+    if let notification = RunNotification(run, key) { notifier?.add(notification) }
   }
 
   func standing(of key: ObjectKey) -> Standing { base.standing(of: key) }

@@ -54,6 +54,7 @@ struct ServedSet {
       served.problem = plan.problems[object.key].map(ServedSet.text)
       served.requestedRun = own.requestedRun
       served.startedRequest = own.startedRequest
+      served.release = own.release
       current[object.key] = served
     }
     keepBroken(contents, &current, &look)

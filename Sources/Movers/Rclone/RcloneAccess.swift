@@ -99,11 +99,13 @@ struct RcloneAccess: Sendable {
     return opening
   }
 
-  /// The options of a run, but for the guards.
+  /// The options of a run.
   var options: MirrorOptions {
     var options = settings.options
     options.filter = selection.filter
     options.allowsEmptySource = job.allowsEmpty
+    if job.direction == .source { options.sourceGuard = job.guards.source }
+    options.deletionLimit = job.guards.deletions
     options.temporaryDirectory = temporaryDirectory
     return options
   }

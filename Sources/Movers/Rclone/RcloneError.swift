@@ -52,6 +52,15 @@ enum RcloneError: DroverError {
     }
   }
 
+  var guardName: GuardName? {
+    switch self {
+    case .mirror(let error): error.guardName
+    case .emptyVolume: .emptySource
+    case .nothingToRestore: .nothingToRestore
+    default: nil
+    }
+  }
+
   var hint: String? {
     switch self {
     case .mirror(.emptySource):

@@ -36,6 +36,7 @@ package struct RcloneJob: Sendable, Equatable {
   package var remotes: [Remote]
   /// Lets an empty volume empty the remotes, and an empty remote empty the volume.
   package var allowsEmpty = false
+  package var guards = JobGuards()
 
   package init(
     _ direction: Direction, root: String, configuration: [UInt8], remotes: [Remote]
@@ -61,7 +62,7 @@ extension RcloneJob {
       "environment": .object(variables),
       "certificates": .string(Base64.text(of: certificates)),
       "remotes": .array(remotes.map { .object($0.document) }),
-      "allowsEmpty": .bool(allowsEmpty),
+      "allowsEmpty": .bool(allowsEmpty), "guards": .object(guards.document),
     ]
   }
 
@@ -92,6 +93,7 @@ extension RcloneJob {
     }
     certificates = try decoded(try object.string("certificates"), "certificates")
     allowsEmpty = try object.bool("allowsEmpty")
+    guards = JobGuards(object["guards"]?.objectValue)
   }
 }
 

@@ -8,12 +8,17 @@ struct ResticBackupRun {
   private let access: ResticAccess
   private let root: String
   private let job: ResticJob.Backup
+  private let sourceGuard: SourceGuard?
   private let programVersion: String
 
-  init(_ access: ResticAccess, _ root: String, _ job: ResticJob.Backup, programVersion: String) {
+  init(
+    _ access: ResticAccess, _ root: String, _ job: ResticJob.Backup, sourceGuard: SourceGuard?,
+    programVersion: String
+  ) {
     self.access = access
     self.root = root
     self.job = job
+    self.sourceGuard = sourceGuard
     self.programVersion = programVersion
   }
 
@@ -68,7 +73,8 @@ struct ResticBackupRun {
       throw .platform(error)
     }
     guard names.allSatisfy(excluded.contains) else { return }
-    throw .refused(
+    throw .guarded(
+      .emptySource,
       reason: "the volume at \(printable(root.utf8)) is empty: nothing was stored or forgotten",
       hint: "Mount it, or allow it with the annotation drover.internal/allow-empty-source.")
   }
@@ -117,6 +123,7 @@ struct ResticBackupRun {
       readerCount: access.repository.readerCount)
     options.temporaryDirectory = access.temporaryDirectory
     options.isCancelled = access.isCancelled
+    options.sourceGuard = sourceGuard
     return options
   }
 

@@ -47,6 +47,7 @@ package struct ResticJob: Sendable, Equatable {
   /// Where local caches stand; nil for none.
   package var cacheDirectory: String?
   package var work: Work
+  package var guards = JobGuards()
 
   package init(root: String, repository: ResticRepository, work: Work) {
     self.root = root
@@ -92,6 +93,7 @@ extension ResticRepository {
 extension ResticJob {
   package var document: JSONObject {
     var object: JSONObject = ["root": .string(root), "repository": .object(repository.document)]
+    object["guards"] = .object(guards.document)
     if let cacheDirectory { object["cache"] = .string(cacheDirectory) }
     switch work {
     case .backup(let backup): object["backup"] = .object(backup.document)
@@ -113,6 +115,7 @@ extension ResticJob {
     self.init(
       root: try object.string("root"), repository: try ResticRepository(repository), work: work)
     cacheDirectory = object["cache"]?.stringValue
+    guards = JobGuards(object["guards"]?.objectValue)
   }
 }
 

@@ -20,7 +20,8 @@ package final class ResticWork: ChildWork {
     }
     switch job.work {
     case .backup(let backup):
-      let run = ResticBackupRun(access, job.root, backup, programVersion: programVersion)
+      let run = ResticBackupRun(
+        access, job.root, backup, sourceGuard: job.guards.source, programVersion: programVersion)
       return .restic(try run.run())
     case .restore(let restore):
       return .restic(try ResticRestoreRun(access, job.root, restore).run())

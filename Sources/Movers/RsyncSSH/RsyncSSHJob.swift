@@ -26,6 +26,7 @@ package struct RsyncSSHJob: Sendable, Equatable {
   package var allowEmptySource = false
   package var excludes: [String] = []
   package var isOneFileSystem = true
+  package var guards = JobGuards()
 
   package init(
     _ direction: Direction, root: String, host: String, port: UInt16, user: String, key: [UInt8],
@@ -51,12 +52,17 @@ package struct RsyncSSHJob: Sendable, Equatable {
     var options = SendOptions(root: root)
     options.oneFileSystem = isOneFileSystem
     options.allowEmptySource = allowEmptySource
+    options.sourceGuard = guards.source
+    options.deletionLimit = guards.deletions
+    // One that says how much may be deleted has decided for both sides.
+    if guards.liftsPeer { options.deleteCountMax = .max }
     return options
   }
 
   package var receiveOptions: ReceiveOptions {
     var options = ReceiveOptions(root: root)
     options.allowEmptyStockSource = allowEmptySource
+    options.deletionLimit = guards.deletions
     return options
   }
 }
@@ -69,7 +75,7 @@ extension RsyncSSHJob {
       "peerKey": .string(hex(peerKey)), "once": .bool(isOnce),
       "allowEmptySource": .bool(allowEmptySource),
       "excludes": .array(excludes.map(JSONValue.string)),
-      "oneFileSystem": .bool(isOneFileSystem),
+      "oneFileSystem": .bool(isOneFileSystem), "guards": .object(guards.document),
     ]
   }
 
@@ -90,6 +96,7 @@ extension RsyncSSHJob {
     allowEmptySource = try object.bool("allowEmptySource")
     excludes = (object["excludes"]?.arrayValue ?? []).compactMap(\.stringValue)
     isOneFileSystem = try object.bool("oneFileSystem")
+    guards = JobGuards(object["guards"]?.objectValue)
   }
 }
 

@@ -36,6 +36,7 @@ package struct RsyncTLSJob: Sendable, Equatable {
   /// Patterns that do not travel.
   package var excludes: [String] = []
   package var isOneFileSystem = true
+  package var guards = JobGuards()
 
   package init(
     _ direction: Direction, root: String, host: String, port: UInt16, key: [UInt8]
@@ -57,6 +58,10 @@ package struct RsyncTLSJob: Sendable, Equatable {
     var options = SendOptions(root: root)
     options.oneFileSystem = isOneFileSystem
     options.allowEmptySource = allowEmptySource
+    options.sourceGuard = guards.source
+    options.deletionLimit = guards.deletions
+    // One that says how much may be deleted has decided for both sides.
+    if guards.liftsPeer { options.deleteCountMax = .max }
     options.generation = UInt64(max(1, generation))
     return options
   }
@@ -64,6 +69,7 @@ package struct RsyncTLSJob: Sendable, Equatable {
   package var receiveOptions: ReceiveOptions {
     var options = ReceiveOptions(root: root)
     options.allowEmptyStockSource = allowEmptySource
+    options.deletionLimit = guards.deletions
     options.fence = relationPath.map {
       RelationFence(RelationFile($0), name: name ?? "the destination")
     }
@@ -79,7 +85,7 @@ extension RsyncTLSJob {
       "handed": .bool(isHanded), "generation": .integer(generation),
       "allowEmptySource": .bool(allowEmptySource),
       "excludes": .array(excludes.map(JSONValue.string)),
-      "oneFileSystem": .bool(isOneFileSystem),
+      "oneFileSystem": .bool(isOneFileSystem), "guards": .object(guards.document),
     ]
     if let relationPath { object["relation"] = .string(relationPath) }
     if let name { object["name"] = .string(name) }
@@ -109,5 +115,6 @@ extension RsyncTLSJob {
     allowEmptySource = try object.bool("allowEmptySource")
     excludes = (object["excludes"]?.arrayValue ?? []).compactMap(\.stringValue)
     isOneFileSystem = try object.bool("oneFileSystem")
+    guards = JobGuards(object["guards"]?.objectValue)
   }
 }

@@ -16,8 +16,6 @@ final class EndService {
   private static let listenPauseSeconds = 1.0
   /// How long a source waits for its destination of the same files to listen.
   private static let peerSecondsMax = 60.0
-  /// How long a mover of an earlier process, which the kernel ends, is waited for.
-  private static let lockSecondsMax = 30.0
   /// How long a run waits for a destination that is not ready, before it counts as failed.
   static let notReadySecondsMax = 3600.0
   /// Between two looks at a clock while an application is waited for.
@@ -51,6 +49,9 @@ final class EndService {
   /// What the run under way has done so far.
   private var ledger: RunLedger?
   private var lastFailure: MoverFailure?
+  /// A person lets the next run pass the guards.
+  private var release: String?
+  private var guardNotes: GuardNotes { GuardNotes(key: key, clock: clock, store: store) }
 
   init(
     _ served: ServedEnd, _ end: RunEnd, board: ServiceBoard, clock: any Clock, retry: RetryPolicy,
@@ -72,6 +73,7 @@ final class EndService {
     problem = served.problem
     status = ReplicationStatus(document: served.status, section: nil)
     requests = RunRequests(served)
+    release = served.release
     stand(problem: served.problem)
   }
 
@@ -114,6 +116,7 @@ final class EndService {
     revision = order.revision
     defer { stand(problem: order.served.problem) }
     requests.ask(order.served.requestedRun, status)
+    guardNotes.take(order.served.release, &release, &status)
     guard var new = order.served.end else { return }
     // What runs have left counts, not what was read from the disk some time ago.
     new.carry(from: end)
@@ -148,7 +151,7 @@ final class EndService {
   /// Hands the volume of a promoted destination out, once; false when all shall end before.
   private func handOut(_ promoted: (generation: Int64, time: WallTime)) -> Bool {
     guard handedOut != promoted.generation, let job = end.job.rsyncTLS else { return true }
-    guard waitForLock() else { return false }
+    guard board.waitForLock(lockPath, for: key) else { return false }
     do {
       let text = try HandOut.perform(job.root, promoted.generation, since: promoted.time)
       handedOut = promoted.generation
@@ -192,6 +195,9 @@ final class EndService {
   /// Takes a step: what is missed is told, the status stored, then what follows may be done. Nil
   /// when all shall end before it could be stored.
   private func take(_ report: MoverReport) -> [SyncAction]? {
+    if case .completed = report {
+      guardNotes.pass(&status, lastFailure == nil ? ledger?.sourceTotals : nil, &release)
+    }
     while true {
       let now = clock.wallTime()
       let step = machine.step(status, report, at: now, requested: requests.tag(in: status))
@@ -319,7 +325,8 @@ final class EndService {
     case .late(let message): return .failed(logs: Array("\(message)\n".utf8))
     case .ending: return nil
     }
-    var job = end.job(at: clock.wallTime())
+    let planned = end.job(at: clock.wallTime())
+    var job = planned.guarded(last: status.source, isReleased: release != nil)
     if let peer = end.peer {
       let seconds = EndService.peerSecondsMax
       let address = ledger.measure("waiting") {
@@ -340,7 +347,7 @@ final class EndService {
       guard ledger.measure("waiting", { board.takeSlot(key, places: places) }) else { return nil }
     }
     observer(key, .started)
-    let (outcome, hasListened) = ledger.measure("mover") { attempt(job, ledger) }
+    let (outcome, hasListened) = ledger.measure("mover") { attempt(job, of: planned, ledger) }
     if !job.listens { board.giveSlot(places: places) }
     switch outcome {
     case .completed(let completion):
@@ -416,9 +423,9 @@ final class EndService {
   }
 
   private func attempt(
-    _ plain: RunJob, _ ledger: RunLedger
+    _ plain: RunJob, of planned: RunJob, _ ledger: RunLedger
   ) -> (outcome: MoverOutcome, hasListened: Bool) {
-    guard waitForLock() else { return (.failed(.cancelled), false) }
+    guard board.waitForLock(lockPath, for: key) else { return (.failed(.cancelled), false) }
     ledger.beginAttempt()
     store.add(
       EventRecord(
@@ -449,7 +456,7 @@ final class EndService {
         observer(key, .event(event))
       }
       self.mover = mover
-      board.enter(key, mover, plain)
+      board.enter(key, mover, planned, release: release)
       let outcome = mover.synchronize()
       return (outcome, board.leave(key))
     } catch {
@@ -457,19 +464,10 @@ final class EndService {
     }
   }
 
-  /// Waits for the end of a mover that an earlier process has left; false when all shall end.
-  private func waitForLock() -> Bool {
-    guard let lockPath else { return true }
-    let deadline = MonotonicTime.now().advanced(bySeconds: EndService.lockSecondsMax)
-    while RunLock.isHeld(lockPath), MonotonicTime.now() < deadline {
-      guard board.pause(seconds: 0.02, for: key) else { return false }
-    }
-    return true
-  }
-
   private func afterFailure(_ failure: MoverFailure, hasListened: Bool) -> MoverReport? {
     lastFailure = failure
     ledger?.log("failed: \(failure.message)")
+    guardNotes.fail(&status, failure)
     store.add(
       EventRecord(.warning, "TransferFailed", failure.message, at: clock.wallTime()), of: key)
     if hasListened {

@@ -66,6 +66,10 @@ final class PlanContext {
     let name = candidate.replication.trigger.schedule?.zoneName ?? metadata[.timeZone]
     // A zone that is not known was told when the files were read.
     let zone = name.flatMap { try? TimeZone.named($0) } ?? localZone
+    var job = job
+    // What is no setting was told when the files were read.
+    let setting = metadata[.guardLevel].flatMap(GuardSetting.init) ?? GuardSetting()
+    job.guards = JobGuards(GuardTable.limits(setting))
     var end = RunEnd(object: candidate.object, spec: candidate.spec, job: job, zone: zone)
     end.copyFields = candidate.object.copyFields
     if let volume = volumes[candidate.key] {

@@ -35,6 +35,13 @@ final class RunLedger: @unchecked Sendable {
     self.store = store
   }
 
+  /// What the run has found in its source; nil when its mover has not told.
+  var sourceTotals: SourceTotals? {
+    amounts.sourceFileCount.map {
+      SourceTotals(fileCount: $0, sizeBytes: amounts.sourceBytes ?? 0)
+    }
+  }
+
   /// Does a part of the run and counts its time to a phase.
   func measure<Value>(_ phase: String, _ body: () -> Value) -> Value {
     let start = clock.monotonicTime()

@@ -18,6 +18,8 @@ package struct ServedEnd: Sendable {
   package var requestedRun: String?
   /// The request that the run under way serves, as it was stored.
   package var startedRequest: String?
+  /// Lets the next run pass the guards; another one is another release.
+  package var release: String?
   /// Whether it is a destination that was promoted.
   package var isPromoted = false
   /// Where its generation is kept.

@@ -21,6 +21,8 @@ final class ServiceBoard: @unchecked Sendable {
     var mover: (any Mover)?
     /// What the mover under way does, to tell whether a change concerns it.
     var job: RunJob?
+    /// The release that it uses.
+    var release: String?
     /// Whether a peer has come to one that listens.
     var hasPeer = false
     var hasRun = false
@@ -91,7 +93,8 @@ final class ServiceBoard: @unchecked Sendable {
       entry.condition.broadcast()
       if served.isPromoted { return entry.mover }
       guard let job = entry.job, job.listens, !entry.hasPeer else { return nil }
-      return served.problem == nil && served.end?.job.document == job.document ? nil : entry.mover
+      let isSame = served.end?.job.document == job.document && served.release == entry.release
+      return served.problem == nil && isSame ? nil : entry.mover
     }
     mover?.cancel()
   }
@@ -214,10 +217,11 @@ final class ServiceBoard: @unchecked Sendable {
   }
 
   /// Makes the mover known; one that shall end already is told so.
-  func enter(_ key: ObjectKey, _ mover: any Mover, _ job: RunJob) {
+  func enter(_ key: ObjectKey, _ mover: any Mover, _ job: RunJob, release: String?) {
     let isEnding = lock.withLock {
       entries[key]?.mover = mover
       entries[key]?.job = job
+      entries[key]?.release = release
       return isEndingLocked(key)
     }
     if isEnding { mover.cancel() }

@@ -17,6 +17,9 @@ package protocol ServiceStore: Sendable {
   /// gone.
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) throws
 
+  /// Forgets a release that a run has used.
+  func endRelease(_ release: String, of key: ObjectKey)
+
   /// The time of the schedule up to which missed runs have been told; nil when none were.
   func lastMissedTime(of key: ObjectKey) -> WallTime?
 
@@ -46,6 +49,7 @@ package protocol ServiceStore: Sendable {
 /// Keeps nothing: for a service whose objects are files of the user.
 struct NoStore: ServiceStore {
   func store(_ status: JSONObject, _ request: RequestMark, of key: ObjectKey) {}
+  func endRelease(_ release: String, of key: ObjectKey) {}
   func lastMissedTime(of key: ObjectKey) -> WallTime? { nil }
   func standing(of key: ObjectKey) -> Standing { .free }
   func relationFile(of key: ObjectKey) -> RelationFile? { nil }
@@ -81,6 +85,14 @@ package struct DirectoryStore: ServiceStore {
       case .ended(let tag):
         own.startedRequest = nil
         if own.requestedRun == tag { own.requestedRun = nil }
+      }
+    }
+  }
+
+  package func endRelease(_ release: String, of key: ObjectKey) {
+    telling { () throws(StateError) in
+      try directory.update(key) { own in
+        if own.release == release { own.release = nil }
       }
     }
   }

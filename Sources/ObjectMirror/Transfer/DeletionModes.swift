@@ -61,19 +61,23 @@ extension DestinationLane {
     let filter = options.deletesExcluded ? nil : options.filter
     let stored = DestinationListing(destination, plan, filter: filter) { self.failed([], $0) }
     defer { stored.stop() }
-    var sourceFileCount: Int64 = 0
+    var found = FoundFiles()
     var join = MergeJoin<MirrorEntry, MirrorEntry, MirrorError>(
       left: { () throws(MirrorError) in
         let entry = try listed.next()
-        if let entry, !entry.isDirectory { sourceFileCount += 1 }
+        if let entry { found.count(source: entry) }
         return entry
       },
-      right: { () throws(MirrorError) in try stored.next() },
+      right: { () throws(MirrorError) in
+        let entry = try stored.next()
+        if let entry { found.count(destination: entry) }
+        return entry
+      },
       order: MirrorEntry.order)
     while let place = try join.next() {
       if isCancelled() { throw .cancelled }
       if case .right(let entry) = place, !removeLeftover(entry) { try deletions.add(entry) }
     }
-    try delete(deletions, sourceFileCount: sourceFileCount)
+    try delete(deletions, found)
   }
 }

@@ -1,6 +1,22 @@
 import ObjectStorage
 import Platform
 
+/// What a comparison has found on both sides.
+struct FoundFiles {
+  var source = SourceTotals()
+  var destinationCount: Int64 = 0
+
+  mutating func count(source entry: MirrorEntry) {
+    guard !entry.isDirectory else { return }
+    source.fileCount += 1
+    source.sizeBytes += max(0, entry.sizeBytes)
+  }
+
+  mutating func count(destination entry: MirrorEntry) {
+    if !entry.isDirectory { destinationCount += 1 }
+  }
+}
+
 /// What only the destination has, until all else is done.
 final class DeletionPlan {
   private let spool: PathSpool
@@ -37,13 +53,19 @@ final class DeletionPlan {
 
 extension DestinationLane {
   /// Deletes what was put aside: only when everything else went well, and the guards agree.
-  func delete(_ plan: DeletionPlan, sourceFileCount: Int64) throws(MirrorError) {
+  func delete(_ plan: DeletionPlan, _ found: FoundFiles) throws(MirrorError) {
     guard statistics.now.errorCount == 0 || options.ignoresErrors else { return }
-    if sourceFileCount == 0, plan.fileCount > 0, !options.allowsEmptySource {
+    if let loss = options.sourceGuard?.loss(in: found.source) { throw .shrunkenSource(loss) }
+    if found.source.fileCount == 0, plan.fileCount > 0, !options.allowsEmptySource {
       throw .emptySource(destination: destination.description, fileCount: plan.fileCount)
     }
     if let limit = options.deletionCountMax, plan.fileCount > limit {
       throw .tooManyDeletions(planned: plan.fileCount, limit: limit)
+    }
+    if options.deletionLimit?.isExceeded(lost: plan.fileCount, of: found.destinationCount) == true {
+      throw .massDeletion(
+        destination: destination.description, planned: plan.fileCount,
+        total: found.destinationCount)
     }
     if let limit = options.deletionSizeBytesMax, plan.sizeBytes > limit {
       throw .tooLargeDeletions(planned: plan.sizeBytes, limit: limit)

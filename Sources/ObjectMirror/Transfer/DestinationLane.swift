@@ -111,11 +111,11 @@ final class DestinationLane: @unchecked Sendable {
     join(checkers)
     jobs.close()
     join(transfers)
-    let sourceFileCount = try outcome.get()
+    let found = try outcome.get()
     if let ended { throw ended }
     if isRunCancelled() { throw .cancelled }
     if options.deletes, !options.deletesFirst {
-      try delete(deletions, sourceFileCount: sourceFileCount)
+      try delete(deletions, found)
     }
     sweepUploads()
     if case .local(let local) = destination, !options.isDryRun { try local.synchronize() }
@@ -178,25 +178,28 @@ final class DestinationLane: @unchecked Sendable {
 
   // MARK: Comparing
 
-  /// Joins both listings and hands out the work; gives the count of the source's files.
-  private func compare(_ deletions: DeletionPlan) throws(MirrorError) -> Int64 {
+  /// Joins both listings and hands out the work; gives what there is.
+  private func compare(_ deletions: DeletionPlan) throws(MirrorError) -> FoundFiles {
     let filter = options.deletesExcluded ? nil : options.filter
     let listing = DestinationListing(
       destination, plan, filter: filter, division: state?.isUpload == true ? division : nil
     ) { self.failed([], $0) }
     defer { listing.stop() }
-    var sourceFileCount: Int64 = 0
+    var found = FoundFiles()
     var join = MergeJoin<NumberedEntry, MirrorEntry, MirrorError>(
       left: { () throws(MirrorError) in
         guard let item = try self.queue.next() else { return nil }
         self.statistics.change { $0.listedCount += 1 }
-        if !item.entry.isDirectory { sourceFileCount += 1 }
+        found.count(source: item.entry)
         return item
       },
       right: { () throws(MirrorError) in
         let entry = try listing.next()
         self.answered()
-        if entry != nil { self.statistics.change { $0.listedCount += 1 } }
+        if let entry {
+          self.statistics.change { $0.listedCount += 1 }
+          found.count(destination: entry)
+        }
         return entry
       },
       order: { MirrorEntry.order($0.entry, $1) })
@@ -212,7 +215,7 @@ final class DestinationLane: @unchecked Sendable {
         if removeLeftover(entry) || renames.takeExtra(entry) { continue }
         guard options.deletes, !options.deletesFirst else { continue }
         // A source that holds nothing deletes nothing before that is known.
-        if sourceFileCount > 0, try prompt.take(entry) { continue }
+        if found.source.fileCount > 0, try prompt.take(entry) { continue }
         try deletions.add(entry)
       }
     }
@@ -224,7 +227,7 @@ final class DestinationLane: @unchecked Sendable {
     } delete: { (entry) throws(MirrorError) in
       try deletions.add(entry)
     }
-    return sourceFileCount
+    return found
   }
 
   /// What only the source has.

@@ -18,6 +18,10 @@ package struct MirrorOptions: Sendable {
   package var deletionCountMax: Int64?
   package var deletionSizeBytesMax: Int64?
   package var allowsEmptySource = false
+  /// Ends a run before anything is deleted when the source has lost too much.
+  package var sourceGuard: SourceGuard?
+  /// How much of the files at a destination may be deleted; nil for all but for the other limits.
+  package var deletionLimit: ShareLimit?
   /// Deletes although something failed.
   package var ignoresErrors = false
   package var createsEmptyDirectories = false

@@ -134,6 +134,9 @@ struct MetricFamily: Sendable {
     MetricFamily("drover_running", .gauge, "1 while a run goes on.") { figures, _ in
       figures.isRunning ? 1 : 0
     },
+    MetricFamily(
+      "drover_guard_tripped", .gauge, "1 while a guard has ended the last run."
+    ) { figures, _ in figures.relationship.status.guardTrip == nil ? 0 : 1 },
     MetricFamily("drover_paused", .gauge, "1 while it is paused.") { figures, _ in
       figures.relationship.isPaused ? 1 : 0
     },

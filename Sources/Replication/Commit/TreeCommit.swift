@@ -13,10 +13,11 @@ final class TreeCommit {
   private let builder: RecordBuilder
   /// Of what the source does not have; nil without a limit.
   private let limited: LimitedRemoval?
+  private let massDeletion: MassDeletionGuard?
 
   init(
     root: TreeRoot, journal: RunJournal, writer: TreeWriter, filter: FilterRules,
-    deleteCountMax: Int?, state: ReceiverState, builder: RecordBuilder
+    deleteCountMax: Int?, deletionLimit: ShareLimit?, state: ReceiverState, builder: RecordBuilder
   ) {
     self.root = root
     self.journal = journal
@@ -27,10 +28,15 @@ final class TreeCommit {
     limited = deleteCountMax.map { [removal] in
       LimitedRemoval(root: root, removal: removal, filter: filter, countMax: $0)
     }
+    // A sender that says how much may be deleted has decided.
+    massDeletion = deletionLimit.flatMap { limit in
+      deleteCountMax == nil ? MassDeletionGuard(root: root, filter: filter, limit: limit) : nil
+    }
   }
 
   /// Does all of it. `mayDelete` is false when parts of the source could not be read.
   func run(mayDelete: Bool) throws {
+    if mayDelete { try guardAgainstMassDeletion() }
     try makeLinks()
     try delete(mayDelete: mayDelete)
     try restoreTimes()
@@ -47,6 +53,15 @@ final class TreeCommit {
       try setAttributes()
       try synchronize()
     }
+  }
+
+  private func guardAgainstMassDeletion() throws {
+    guard let massDeletion else { return }
+    try forEach { record in
+      guard case .deletion(.extra, let directory, let name) = record else { return }
+      try massDeletion.add(directory, name) { self.builder.activity.step() }
+    }
+    try massDeletion.judge(keptCount: state.keptCount)
   }
 
   private func synchronize() throws {

@@ -52,7 +52,7 @@ final class ReceiverSession {
     let threads = SessionThreads(stream: stream, output: output, latch: latch)
     let stages = ReceiverStages(
       greeting: greeting, target: target, keys: keys, output: output, latch: latch,
-      patience: options.patience, events: events)
+      options: options, events: events)
     threads.startWriter()
     try stages.start(threads, stream)
     try threads.join()

@@ -12,7 +12,7 @@ final class ReceiverStages: @unchecked Sendable {
   private let target: Target
   private let keys: SessionKeys
   private let output: RecordOutput
-  private let patience: Patience
+  private let options: ReceiveOptions
   private let pending = PendingFiles()
   private let gate = SegmentGate()
   private let deltas = BoundedChannel<PendingFile>(countMax: 64)
@@ -26,13 +26,14 @@ final class ReceiverStages: @unchecked Sendable {
 
   init(
     greeting: SenderGreeting, target: Target, keys: SessionKeys, output: RecordOutput,
-    latch: FailureLatch, patience: Patience, events: @escaping @Sendable (SessionEvent) -> Void
+    latch: FailureLatch, options: ReceiveOptions,
+    events: @escaping @Sendable (SessionEvent) -> Void
   ) {
     self.greeting = greeting
     self.target = target
     self.keys = keys
     self.output = output
-    self.patience = patience
+    self.options = options
     state = ReceiverState(flags: greeting.flags, isPrivileged: geteuid() == 0, events: events)
     lanes = (0..<greeting.laneCount).map { _ in BoundedChannel(countMax: 8) }
     dataPool = BufferPool(
@@ -114,7 +115,7 @@ final class ReceiverStages: @unchecked Sendable {
   /// Hands records to their lanes until the sender's goodbye.
   private func readRecords(_ stream: any ByteStream) throws {
     let input = RecordInput(stream: stream)
-    var watch = StallWatch(patience, output.activity)
+    var watch = StallWatch(options.patience, output.activity)
     while let header = try input.readHeader() {
       guard header.lane <= lanes.count else { throw ReplicationError.violation("lane") }
       let pool = header.lane == 0 ? controlPool : dataPool
@@ -205,7 +206,8 @@ final class ReceiverStages: @unchecked Sendable {
     if let journal {
       try TreeCommit(
         root: root, journal: journal, writer: writer, filter: greeting.filter,
-        deleteCountMax: greeting.deleteCountMax, state: state, builder: builder
+        deleteCountMax: greeting.deleteCountMax, deletionLimit: options.deletionLimit,
+        state: state, builder: builder
       ).run(mayDelete: !end.hadErrors)
     }
     return end.digest

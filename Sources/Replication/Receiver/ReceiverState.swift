@@ -31,6 +31,9 @@ final class ReceiverState: @unchecked Sendable {
     lock.withLock { totals = (entryCount, fileCount, sizeBytes) }
   }
 
+  /// Entries that were here before and stay.
+  var keptCount: Int64 { lock.withLock { max(0, totals.entryCount - counts.createdCount) } }
+
   func created() { lock.withLock { counts.createdCount += 1 } }
   func deleted(_ count: Int64) { lock.withLock { counts.deletedCount += count } }
   func attributesChanged() { lock.withLock { counts.attributesChangedCount += 1 } }

@@ -103,10 +103,22 @@ package final class StockSender: Sendable {
 
   /// Whether the deletions stay within their limit; more than that are not begun.
   private func mayDelete(_ arguments: ClientArguments, _ work: ClientWork) throws -> Bool {
-    guard let countMax = options.deleteCountMax else { return true }
+    let found = SourceTotals(
+      fileCount: work.summary.fileCountTotal, sizeBytes: work.summary.sizeBytesTotal)
+    if let loss = options.sourceGuard?.loss(in: found) {
+      throw ReplicationError.shrunkenSource(loss)
+    }
+    guard options.deleteCountMax != nil || options.deletionLimit != nil else { return true }
     let counted = ClientWork(events: { _ in }, isItemized: false)
     try run(arguments.deletion(isCounted: true), counted)
     let count = counted.summary.entryCountDeleted
+    guard let countMax = options.deleteCountMax else {
+      let total = count + max(0, work.summary.entryCount - work.summary.entryCountCreated)
+      guard options.deletionLimit?.isExceeded(lost: count, of: total) != true else {
+        throw ReplicationError.massDeletion(planned: count, total: total)
+      }
+      return true
+    }
     if count > countMax {
       work.note("\(count) deletions are more than the limit of \(countMax): none was done")
     }

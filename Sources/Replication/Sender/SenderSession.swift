@@ -124,7 +124,7 @@ final class SenderSession {
     var walkOptions = WalkOptions()
     walkOptions.filter = options.filter
     walkOptions.oneFileSystem = options.oneFileSystem
-    let (state, choice) = (state, options.compression)
+    let (state, choice, sourceGuard) = (state, options.compression, options.sourceGuard)
     let finalOptions = walkOptions
     threads.start("walk", timer: timer) {
       timer.start()
@@ -136,7 +136,7 @@ final class SenderSession {
       builder.beforeSend = { try credits.take() }
       try SourceWalk(
         root: tree, rootListing: rootListing, options: finalOptions, table: table,
-        builder: builder, state: state, timer: timer
+        builder: builder, state: state, sourceGuard: sourceGuard, timer: timer
       ).run()
     }
   }

@@ -10,6 +10,7 @@ final class SourceWalk {
   private let builder: RecordBuilder
   private let state: SenderState
   private let timer: StageTimer
+  private let sourceGuard: SourceGuard?
   private var digester: DirectoryDigester
   private var treeDigester: TreeDigester
   private var previousPath: [UInt8] = []
@@ -20,9 +21,10 @@ final class SourceWalk {
 
   init(
     root: TreeRoot, rootListing: DirectoryListing, options: WalkOptions, table: DirectoryTable,
-    builder: RecordBuilder, state: SenderState, timer: StageTimer
+    builder: RecordBuilder, state: SenderState, sourceGuard: SourceGuard?, timer: StageTimer
   ) throws {
     self.timer = timer
+    self.sourceGuard = sourceGuard
     self.table = table
     self.builder = builder
     self.state = state
@@ -120,6 +122,9 @@ final class SourceWalk {
   private func completeWalk() throws {
     let digest = treeDigester.finish()
     let totals = state.completeWalk(digest: digest)
+    // The receiver deletes nothing before it has heard of the end of the walk.
+    let found = SourceTotals(fileCount: Int64(totals.fileCount), sizeBytes: Int64(totals.sizeBytes))
+    if let loss = sourceGuard?.loss(in: found) { throw ReplicationError.shrunkenSource(loss) }
     try builder.append(.walkEnd, size: 4 + 24 + 1 + 32) { writer in
       writer.put(UInt32(totals.directoryCount))
       writer.put(UInt64(totals.entryCount))

@@ -21,6 +21,10 @@ package enum ReplicationError: DroverError {
   /// Nothing but heartbeats came for the time allowed.
   case stalled(seconds: Double)
   case emptySource(root: String)
+  /// The source has lost too much since the last run.
+  case shrunkenSource(SourceLoss)
+  /// Too much of the destination would be deleted; entries.
+  case massDeletion(planned: Int64, total: Int64)
   case root(path: String, reason: String)
   case tree(TreeError)
   case file(PlatformError, path: [UInt8])
@@ -47,7 +51,7 @@ package enum ReplicationError: DroverError {
     case .peerLeft: .failed
     case .peer(let kind, _): kind
     case .notReady: .unreachable
-    case .emptySource, .fenced: .refused
+    case .emptySource, .shrunkenSource, .massDeletion, .fenced: .refused
     case .root: .failed
     case .tree(let error): error.kind == .unreachable ? .failed : error.kind
     case .file: .failed
@@ -70,7 +74,13 @@ package enum ReplicationError: DroverError {
       "the destination is not ready: \(reason); it may be tried again in \(seconds) s"
     case .fenced(_, let text): "this source is fenced: \(text)"
     case .peer(_, let message): "the other side: \(message)"
-    case .emptySource(let root): "\(root) is empty, the destination is not: nothing was changed"
+    case .shrunkenSource(let loss):
+      "\(GuardName.shrunkenSource.prefix)\(loss.text): nothing was deleted"
+    case .massDeletion(let planned, let total):
+      "\(GuardName.massDeletion.prefix)\(planned) of \(total) entries of the destination would be"
+        + " deleted: none was"
+    case .emptySource(let root):
+      "\(GuardName.emptySource.prefix)\(root) is empty, the destination is not: nothing was changed"
     case .root(let path, let reason): "\(path): \(reason)"
     case .tree(let error): error.message
     case .file(let error, let path):
@@ -93,8 +103,19 @@ package enum ReplicationError: DroverError {
     if case .unanswered(let error) = self { error.cause } else { nil }
   }
 
+  package var guardName: GuardName? {
+    switch self {
+    case .emptySource: .emptySource
+    case .shrunkenSource: .shrunkenSource
+    case .massDeletion: .massDeletion
+    case .peer(.refused, let message): GuardName.named(in: message)
+    default: nil
+    }
+  }
+
   package var hint: String? {
     switch self {
+    case .shrunkenSource, .massDeletion: SourceLoss.hint
     case .emptySource: "If the source is meant to be empty, say --allow-empty-source."
     case .stalled: "Look at the other side: its disk or its file system may be stuck."
     case .unanswered(let error): error.hint

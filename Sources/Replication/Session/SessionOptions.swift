@@ -1,4 +1,5 @@
 package import FileTree
+package import Platform
 
 /// How literals are compressed on the wire.
 package enum CompressionChoice: Sendable, Equatable {
@@ -31,6 +32,11 @@ package struct SendOptions: Sendable {
   package var itemizeChanges = false
   /// Let an empty source empty a filled destination.
   package var allowEmptySource = false
+  /// Ends the run before anything is deleted when the source has lost too much.
+  package var sourceGuard: SourceGuard?
+  /// How much may be deleted at a stock destination; our own judge for themselves, unless
+  /// ``deleteCountMax`` says how much it may be.
+  package var deletionLimit: ShareLimit?
   /// Of the relationship; see ``GenerationFence``.
   package var generation: UInt64 = 1
   package var patience = Patience()
@@ -48,6 +54,9 @@ package struct ReceiveOptions: Sendable {
   /// Let an empty source of a stock peer empty a filled destination; our own senders say so
   /// themselves.
   package var allowEmptyStockSource = false
+  /// Ends a run that would delete more, before anything is deleted; not in force where the sender
+  /// says how much may be deleted. Nil for no limit.
+  package var deletionLimit: ShareLimit?
   /// Which sources are let in; nil for all.
   package var fence: (any GenerationFence)?
   package var patience = Patience()

@@ -15,6 +15,8 @@ package struct OwnRecord: Sendable, Equatable {
   package var requestedRun: String?
   /// The request that the run under way serves.
   package var startedRequest: String?
+  /// When a person has let the next run pass the guards, until one has that counts.
+  package var release: String?
 
   package init(uid: String, created: WallTime, specDigest: String) {
     self.uid = uid
@@ -43,6 +45,7 @@ package struct OwnRecord: Sendable, Equatable {
     ]
     if let requestedRun { object["requestedRun"] = .string(requestedRun) }
     if let startedRequest { object["startedRequest"] = .string(startedRequest) }
+    if let release { object["release"] = .string(release) }
     if !annotations.members.isEmpty { object["annotations"] = .object(annotations) }
     if !status.members.isEmpty { object["status"] = .object(status) }
     return object
@@ -59,6 +62,7 @@ package struct OwnRecord: Sendable, Equatable {
     self.generation = generation
     requestedRun = document["requestedRun"]?.stringValue
     startedRequest = document["startedRequest"]?.stringValue
+    release = document["release"]?.stringValue
     annotations = document["annotations"]?.objectValue ?? JSONObject()
     status = document["status"]?.objectValue ?? JSONObject()
   }

@@ -312,6 +312,11 @@ package final class StateDirectory: @unchecked Sendable {
     if try update(key, { $0.requestedRun = tag }) { orders.note(key) }
   }
 
+  /// Lets the next run pass the guards.
+  func release(_ key: ObjectKey, tag: String) throws(StateError) {
+    if try update(key, { $0.release = tag }) { orders.note(key) }
+  }
+
   /// Whether an object's records are kept: those of one that is gone are not made anew.
   func keeps(_ key: ObjectKey) -> Bool {
     // A name that cannot be stored has no object.

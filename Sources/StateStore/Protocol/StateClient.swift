@@ -63,6 +63,10 @@ package struct StateClient: Sendable {
     try changes(.trigger(key, tag: tag))
   }
 
+  package func release(_ key: ObjectKey, by person: String) throws(StateError) -> [ObjectChange] {
+    try changes(.release(key, by: person))
+  }
+
   package func promote(
     _ key: ObjectKey, isForced: Bool
   ) throws(StateError) -> [ObjectChange] {

@@ -23,6 +23,8 @@ package enum StateRequest: Sendable, Equatable {
   case pause(ObjectKey, isPaused: Bool)
   /// Asks for a run now.
   case trigger(ObjectKey, tag: String)
+  /// Lets the next run pass the guard that has ended one; `by` names the person.
+  case release(ObjectKey, by: String)
   /// Ends receiving and begins the next generation; `isForced` also when the volume holds files of
   /// two moments.
   case promote(ObjectKey, isForced: Bool)
@@ -74,6 +76,9 @@ extension StateRequest {
     case .trigger(let key, let tag):
       set("trigger", key)
       object["tag"] = .string(tag)
+    case .release(let key, let person):
+      set("release", key)
+      object["by"] = .string(person)
     case .promote(let key, let isForced):
       set("promote", key)
       object["force"] = .bool(isForced)
@@ -115,6 +120,7 @@ extension StateRequest {
     case "delete": return .delete(try keys(in: object))
     case "pause": return .pause(try object.key(), isPaused: try object.bool("paused"))
     case "trigger": return .trigger(try object.key(), tag: try object.string("tag"))
+    case "release": return .release(try object.key(), by: try object.string("by"))
     case "promote": return .promote(try object.key(), isForced: try object.bool("force"))
     case "relation": return .relation(try object.key())
     case "exchange": return .exchange(try steps(in: object))

@@ -29,6 +29,7 @@ package struct StateService: Sendable {
       case .delete(let keys): return .changes(try delete(keys))
       case .pause(let key, let isPaused): return .changes([try pause(key, isPaused)])
       case .trigger(let key, let tag): return .changes([try trigger(key, tag: tag)])
+      case .release(let key, let person): return .changes([try release(key, by: person)])
       case .promote(let key, let isForced):
         return .changes([try promote(key, isForced: isForced)])
       case .relation(let key):
@@ -182,6 +183,24 @@ package struct StateService: Sendable {
       // The spec keeps its schedule: a manual tag in it would put the schedule out of force.
       try directory.request(tag, of: key)
     }
+    return ObjectChange(key, .patched)
+  }
+
+  /// Who has let a run pass stands in the events.
+  private func release(_ key: ObjectKey, by person: String) throws(StateError) -> ObjectChange {
+    _ = try replication(key)
+    let own = try existing(key).own
+    let trip = own.status["drover"]?.objectValue?["guard"]?.objectValue
+    guard let name = trip?["name"]?.stringValue else { return ObjectChange(key, .unchanged) }
+    if own.release != nil { return ObjectChange(key, .unchanged) }
+    let now = directory.clock.wallTime()
+    try directory.release(key, tag: "\(now.rfc3339) \(hex(SecureRandom.bytes(4)))")
+    try directory.add(
+      EventRecord(
+        .normal, "GuardReleased",
+        "the guard \(name) lets the next run pass, by \(printable(person.utf8.prefix(64)))", at: now
+      ),
+      of: key)
     return ObjectChange(key, .patched)
   }
 
