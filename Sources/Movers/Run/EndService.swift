@@ -441,9 +441,9 @@ final class EndService {
         switch event {
         case .listening(let address):
           board.setListening(key, address)
-          // Whoever is to connect reads it there; what cannot be stored is with the next step.
           let document = shown.document(of: shownStatus, address: board.shownAddress(of: key))
           board.publish(document, of: key)
+          // Whoever is to connect reads it there; what cannot be stored is with the next step.
           try? store.store(document, .none, of: key)
           store.add(
             EventRecord(
