@@ -88,7 +88,10 @@ package struct VolumeBinder {
   private func provision(
     ofClass name: String?, mode: VolumeMode, capacity: Quantity?
   ) -> Provision? {
-    let found = name.flatMap { set.find(StorageClass.self, $0, in: nil) }
+    // An empty name asks for no class.
+    let found =
+      name.map { set.find(StorageClass.self, $0, in: nil) }
+      ?? set.all(StorageClass.self).first { $0.isDefault }
     guard let root = found?.root ?? volumeRoot else { return nil }
     return Provision(root: root, mode: mode, capacityBytes: capacity?.bytes)
   }

@@ -132,4 +132,31 @@ private func message(_ text: String) throws -> String {
     #expect(try bind(text).form == .directory)
     #expect(access(path, F_OK) == 0)
   }
+
+  @Test("A claim without a class is made in the default one, and with an empty name in none")
+  func defaultClass() throws {
+    func storage(_ name: String, isDefault: Bool) -> String {
+      """
+      ---
+      apiVersion: storage.k8s.io/v1
+      kind: StorageClass
+      metadata:
+        name: \(name)
+        annotations: {storageclass.kubernetes.io/is-default-class: "\(isDefault)"}
+      provisioner: drover/directory
+      parameters: {root: /srv/\(name)}
+
+      """
+    }
+    let classes = storage("bulk", isDefault: false) + storage("fast", isDefault: true)
+    func path(_ fields: String) throws -> String? {
+      let set = try set(source("c") + claim(fields) + classes)
+      let source = try #require(set.all(ReplicationSource.self).first)
+      return try VolumeBinder(set, volumeRoot: "/var/own").bind(source: source).path
+    }
+    let mode = "accessModes: [ReadWriteOnce]"
+    #expect(try path(mode) == "/srv/fast/default.c")
+    #expect(try path("\(mode), storageClassName: bulk") == "/srv/bulk/default.c")
+    #expect(try path("\(mode), storageClassName: ''") == "/var/own/default.c")
+  }
 }

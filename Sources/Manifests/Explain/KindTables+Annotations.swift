@@ -61,6 +61,12 @@ extension KindTables {
         "\(Namespace.privilegedMovers): \"true\" lets movers run as Drover's own user, whatever "
           + "their moverSecurityContext says.")
     }
+    if type.kind == StorageClass.kind || type.kind == VolumeSnapshotClass.kind {
+      let name =
+        type.kind == StorageClass.kind
+        ? StorageClass.defaultAnnotation : VolumeSnapshotClass.defaultAnnotation
+      lines.append("\(name): \"true\" makes it the class of those that name none.")
+    }
     if type.kind == PersistentVolumeClaim.kind {
       lines.append(
         "\(CopyTriggerAnnotation.use.name): a copy of the volume waits until "

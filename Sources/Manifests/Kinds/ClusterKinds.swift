@@ -45,6 +45,13 @@ package struct StorageClass: Manifest {
     fields.ignore("mountOptions", "allowedTopologies")
   }
 
+  package static let defaultAnnotation = "storageclass.kubernetes.io/is-default-class"
+
+  /// Whether it is the class of claims that name none (Kubernetes, "Default StorageClass").
+  package var isDefault: Bool {
+    metadata.annotations[StorageClass.defaultAnnotation]?.value == "true"
+  }
+
   private static func decodeRoot(
     _ provisioner: String, _ parameters: [String: Marked<String>], _ fields: FieldReader
   ) -> String? {
@@ -88,5 +95,12 @@ package struct VolumeSnapshotClass: Manifest {
     deletionPolicy = fields.choice("deletionPolicy")
     parameters = fields.stringMap("parameters")
     copies = driver == CopyParameters.driver ? CopyParameters(parameters, fields) : nil
+  }
+
+  package static let defaultAnnotation = "snapshot.storage.kubernetes.io/is-default-class"
+
+  /// Whether it is the class of copies that name none.
+  package var isDefault: Bool {
+    metadata.annotations[VolumeSnapshotClass.defaultAnnotation]?.value == "true"
   }
 }

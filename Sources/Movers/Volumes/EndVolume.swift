@@ -95,6 +95,11 @@ package struct EndVolume: Sendable {
       className = name
       let found = set.find(VolumeSnapshotClass.self, name, in: nil)
       parameters = found?.copies ?? CopyParameters()
+    } else if !method.isDirect,
+      let found = set.all(VolumeSnapshotClass.self).first(where: \.isDefault)
+    {
+      className = found.metadata.name
+      parameters = found.copies ?? CopyParameters()
     }
     hooks = Hooks(metadata)
     takeUser(replication, set)
