@@ -83,8 +83,12 @@ struct ContinuousDestinationTests {
     #expect(try bench.field("rs/data", ".status.rsyncTLS.waitingFor").isEmpty)
     #expect(try bench.field("rs/data", ".status.drover.failedRuns").isEmpty)
     try bench.droverChecked("pause", "rd/data")
-    let paused = try bench.send("source", to: port, key: "data")
-    #expect(paused.status == 7 && paused.errorText.contains("is paused"), "\(paused.errorText)")
+    // The daemon takes a change up soon after it is stored.
+    try bench.wait(for: "the pause") {
+      let paused = try bench.send("source", to: port, key: "data")
+      #expect(paused.status == 7, "\(paused.errorText)")
+      return paused.errorText.contains("is paused")
+    }
     bench.stopDaemon()
   }
 

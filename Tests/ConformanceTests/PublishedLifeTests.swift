@@ -158,13 +158,14 @@ import Testing
     try #require(access(path, F_OK) == 0, "there is no \(path)")
   }
 
-  private func expectEqual(_ copy: String, _ options: [String] = []) throws {
+  private func expectEqual(_ copy: String, withRoot: Bool = true) throws {
     let found = try runChecked(
       "rsync",
-      ["-aAXHSn", "--checksum", "--delete", "--itemize-changes"] + options
-        + ["\(source)/", "\(copy)/"], environment: ["LC_ALL": "C"]
+      ["-aAXHSn", "--checksum", "--delete", "--itemize-changes", "\(source)/", "\(copy)/"],
+      environment: ["LC_ALL": "C"]
     ).outputText
-    #expect(found == "")
+    let lines = found.split(separator: "\n").filter { withRoot || !$0.hasSuffix(" ./") }
+    #expect(lines == [])
   }
 
   /// A Secret of one namespace as it is copied to another: `kubectl get -o yaml`, edited.
@@ -215,6 +216,8 @@ import Testing
   // MARK: Backup
 
   @Test func backsUpAndRestoresOnce() throws {
+    // restic restores no sockets.
+    try runChecked("find", [source, "-type", "s", "-delete"])
     let server = try RcloneServer()
     try server.makeBucket("restic-repo")
     let daemon = try startDaemon()
@@ -241,10 +244,7 @@ import Testing
     let path = temporary.path("volumes/default.pvc-name")
     try waitForDirectory(path)
     // A snapshot holds what is in a volume, not the root's own attributes.
-    try runChecked("touch", ["--reference", source, path])
-    try runChecked("chmod", ["--reference", source, path])
-    try runChecked("chown", ["--reference", source, path])
-    try expectEqual(path)
+    try expectEqual(path, withRoot: false)
   }
 
   // MARK: Mirror

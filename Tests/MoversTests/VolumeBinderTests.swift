@@ -149,14 +149,15 @@ private func message(_ text: String) throws -> String {
       """
     }
     let classes = storage("bulk", isDefault: false) + storage("fast", isDefault: true)
-    func path(_ fields: String) throws -> String? {
-      let set = try set(source("c") + claim(fields) + classes)
-      let source = try #require(set.all(ReplicationSource.self).first)
-      return try VolumeBinder(set, volumeRoot: "/var/own").bind(source: source).path
+    let populator =
+      "dataSourceRef: {kind: ReplicationDestination, apiGroup: volsync.backube, name: d}"
+    func root(_ fields: String) throws -> String? {
+      let set = try set(claim("\(populator)\(fields)") + classes)
+      let claim = try #require(set.all(PersistentVolumeClaim.self).first)
+      return VolumeBinder(set, volumeRoot: "/var/own").fillable(claim)?.root
     }
-    let mode = "accessModes: [ReadWriteOnce]"
-    #expect(try path(mode) == "/srv/fast/default.c")
-    #expect(try path("\(mode), storageClassName: bulk") == "/srv/bulk/default.c")
-    #expect(try path("\(mode), storageClassName: ''") == "/var/own/default.c")
+    #expect(try root("") == "/srv/fast")
+    #expect(try root(", storageClassName: bulk") == "/srv/bulk")
+    #expect(try root(", storageClassName: ''") == "/var/own")
   }
 }
