@@ -180,7 +180,14 @@ struct StateDirectoryTests {
   @Test("What a killed process has left goes away")
   func leftovers() throws {
     let fixture = try StateFixture()
-    _ = try fixture.filled().load()
+    let work: String
+    do {
+      let directory = try fixture.filled()
+      _ = try directory.load()
+      work = try directory.makeWorkDirectory()
+    }
+    try fixture.write("_run/.tmp-4567", "half")
+    try fixture.write("_run/place-1", "/srv")
     try fixture.write("default/replicationsource/.tmp-0123", "half")
     try fixture.write("default/replicationsource/gone.status.yaml", "uid: x\n")
     try fixture.write("default/replicationsource/gone.runs.jsonl.1", "{}\n")
@@ -189,6 +196,7 @@ struct StateDirectoryTests {
     let names = try DurableFile.names(
       in: "\(fixture.path)/default/replicationsource", countMax: 99)
     #expect(names == ["data.status.yaml", "data.yaml", "notes.txt"])
+    #expect(try DurableFile.names(in: work, countMax: 99) == ["place-1"])
     #expect(try directory.load().set.objects.count == 2)
   }
 

@@ -126,9 +126,11 @@ extension StateDirectory {
   /// Removes files that were under way when a process was killed, and what was kept of objects
   /// that are gone.
   func removeLeftovers() throws(PlatformError) {
-    // Of an exchange that was not written down yet.
-    for name in try names(in: ".") where name.hasPrefix(DurableFile.temporaryPrefix) {
-      unlink("\(path)/\(name)")
+    // Of an exchange that was not written down yet, and of what runs keep beside their locks.
+    for place in [".", StateDirectory.workName] {
+      for name in try names(in: place) where name.hasPrefix(DurableFile.temporaryPrefix) {
+        unlink("\(path)/\(place)/\(name)")
+      }
     }
     for place in try places() {
       let names = try names(in: place.directory)

@@ -78,9 +78,11 @@ package final class StateDirectory: @unchecked Sendable {
     }
   }
 
-  /// Below the root, for locks of movers; made at need.
+  static let workName = "_run"
+
+  /// Below the root, for locks of movers and what runs keep beside them; made at need.
   package func makeWorkDirectory() throws(StateError) -> String {
-    let work = "\(path)/_run"
+    let work = "\(path)/\(StateDirectory.workName)"
     if mkdir(work, 0o700) != 0, errno != EEXIST { throw .directory(.last("mkdir", work)) }
     return work
   }
