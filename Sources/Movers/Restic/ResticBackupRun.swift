@@ -75,7 +75,7 @@ struct ResticBackupRun {
     guard names.allSatisfy(excluded.contains) else { return }
     throw .guarded(
       .emptySource,
-      reason: "the volume at \(printable(root.utf8)) is empty: nothing was stored or forgotten",
+      reason: "the volume is empty: nothing was stored or forgotten",
       hint: "Mount it, or allow it with the annotation drover.internal/allow-empty-source.")
   }
 
