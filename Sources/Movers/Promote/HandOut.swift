@@ -40,6 +40,9 @@ package enum HandOut {
     while RunLock.isHeld(lockPath), MonotonicTime.now() < deadline {
       SystemClock().sleep(seconds: lookSeconds)
     }
+    guard !RunLock.isHeld(lockPath) else {
+      throw StateError.volumeInUse(key)
+    }
     let text = try perform(job.root, record.generation, since: time)
     try directory.update(key) { own in
       var section = own.status[RsyncTLSJob.section]?.objectValue ?? JSONObject()
@@ -48,5 +51,14 @@ package enum HandOut {
       own.status[RsyncTLSJob.section] = .object(section)
       own.status["lastSyncStartTime"] = nil
     }
+  }
+}
+
+extension StateError {
+  /// What a mover may still be writing is handed out to nobody.
+  static func volumeInUse(_ key: ObjectKey) -> StateError {
+    .refused(
+      "\(key) is promoted, but a mover of an earlier process still writes to its volume",
+      hint: "End that process, and say it again.")
   }
 }
