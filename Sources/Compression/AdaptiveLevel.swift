@@ -7,7 +7,8 @@
 ///     min(link · ratio(step), compressor(step) · cores, source)
 ///
 /// is within 5 % of the best. On a link that never blocks the writer that is no compression at all.
-/// It moves up only for a gain above 10 %, and down only when three decisions in a row agree.
+/// It moves up at once for a gain above 10 %; for a smaller one from level to level, and down, only
+/// when three decisions in a row agree.
 package struct AdaptiveLevel: Sendable {
   /// What happened since the last record, summed over all threads of the session.
   package struct Observation: Sendable {
@@ -57,8 +58,10 @@ package struct AdaptiveLevel: Sendable {
 
   /// Shorter stretches are summed up first: socket buffers make them look too good or too bad.
   private static let decisionSeconds = 0.5
-  private static let patienceDown = 3
+  private static let patience = 3
   private static let tolerance = 0.95
+  private static let gainAtOnce = 1.1
+  private static let lossDownMax = 0.92
   private static let shortestRest = 40
   private static let longestRest = 640
 
@@ -162,11 +165,16 @@ package struct AdaptiveLevel: Sendable {
       agreeing = 0
       return
     }
-    if rate(target) > rate(current) * 1.1 {
+    let gain = rate(target) / rate(current)
+    let isUp = current.map { $0 < target ?? -1 } ?? false
+    let isDown = (target ?? -1) < (current ?? -1)
+    if gain > AdaptiveLevel.gainAtOnce {
       move(to: target)
-    } else if (target ?? -1) < (current ?? -1), rate(target) >= rate(current) * 0.92 {
+    } else if isUp && gain > 1 || isDown && gain > AdaptiveLevel.lossDownMax {
+      // A gain that is small lasts as long as the session: without it, where the level comes to
+      // rest would hang on the first half second.
       agreeing += 1
-      if agreeing >= AdaptiveLevel.patienceDown { move(to: target) }
+      if agreeing >= AdaptiveLevel.patience { move(to: target) }
     } else {
       agreeing = 0
     }

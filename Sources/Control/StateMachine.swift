@@ -47,7 +47,7 @@ package enum SyncAction: Sendable, Equatable {
 }
 
 /// What the state machine needs of a spec.
-package struct SyncSpec: Sendable {
+package struct SyncSpec: Sendable, Equatable {
   package var trigger: TriggerSpec
   package var isPaused: Bool
   /// The first run waits for the schedule, too; without it, it starts at once, as VolSync's does.

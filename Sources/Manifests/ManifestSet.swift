@@ -1,13 +1,25 @@
 package import Platform
 
 /// A decoded object with the document it came from.
-package struct LoadedObject: Sendable {
+package struct LoadedObject: Sendable, Equatable {
   package let manifest: any Manifest
   /// The object as it was written, with its namespace filled in.
   package let document: JSONObject
   package let mark: Mark
 
   package var key: ObjectKey { manifest.key }
+
+  /// The manifest is what the document says.
+  package static func == (a: LoadedObject, b: LoadedObject) -> Bool {
+    a.mark == b.mark && a.document == b.document
+  }
+
+  /// The same object as if it had never run.
+  package var withoutStatus: LoadedObject {
+    var document = document
+    document["status"] = nil
+    return LoadedObject(manifest: manifest, document: document, mark: mark)
+  }
 
   /// The same object with a status that is kept elsewhere, when it was made, and annotations of
   /// Drover's own.

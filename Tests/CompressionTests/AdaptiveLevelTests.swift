@@ -72,6 +72,17 @@ struct Scene: Sendable, CustomTestStringConvertible {
     #expect(changes <= 8, "\(changes) changes: \(levels)")
   }
 
+  /// Where it comes to rest does not hang on what the first seconds were like.
+  @Test(arguments: [25e6, 40e6, 60e6, 80e6, 120e6])
+  func aSmallGainIsTakenInTheEnd(firstLink: Double) {
+    var scene = Scene(name: "", link: firstLink, cores: 2, gain: 4, expected: [])
+    var chooser = AdaptiveLevel(cores: 2)
+    for _ in 0..<4 { chooser.record(scene.observe(chooser.level, seconds: 0.5)) }
+    scene.link = 25e6
+    for _ in 0..<12 { chooser.record(scene.observe(chooser.level, seconds: 0.5)) }
+    #expect([3, 6].contains(chooser.level), "\(String(describing: chooser.level))")
+  }
+
   @Test func startsWithoutCompression() {
     #expect(AdaptiveLevel(cores: 4).level == nil)
   }

@@ -14,6 +14,8 @@ final class DaemonFixture: @unchecked Sendable {
   private var daemon: ControlDaemon?
   private var thread: Thread<Result<Void, any Error>>?
   let notices = Collected<String>()
+  /// One for each look at the whole directory.
+  let looks = Collected<Bool>()
 
   init() throws {
     temporary = try TemporaryDirectory()
@@ -35,14 +37,15 @@ final class DaemonFixture: @unchecked Sendable {
     options.lookSecondsMax = 0.002
     options.slotCount = slotCount
     options.retry = RetryPolicy(attemptCountMax: 2, firstDelaySeconds: 0.01)
-    let notices = notices
+    let (notices, looks) = (notices, looks)
     let daemon = try ControlDaemon(
       path: path, movers: script.registry, options: options, clock: script.clock
     ) { notice in
       switch notice {
       case .problem(let problem): notices.add("problem: \(problem)")
       case .trouble(let text): notices.add("trouble: \(text)")
-      case .run, .serving: break
+      case .serving: looks.add(true)
+      case .run: break
       }
     }
     self.daemon = daemon
@@ -327,6 +330,25 @@ struct ControlDaemonTests {
     _ = try fixture.client.trigger(fixture.key("a"), tag: "z")
     fixture.wait(for: "one more") { fixture.status("a")?["lastManualSync"] == .string("z") }
     #expect(fixture.starts("a") == 7)
+  }
+
+  @Test("A run that is asked for needs no look at all objects")
+  func requestsNeedNoLook() throws {
+    try fixture.start()
+    try fixture.apply(
+      DaemonFixture.secret, fixture.source("a", "schedule: '0 0 1 1 *'"),
+      fixture.source("b", "schedule: '0 0 1 1 *'"))
+    fixture.wait(for: "the first runs") {
+      fixture.status("a")?["lastSyncTime"] != nil && fixture.status("b")?["lastSyncTime"] != nil
+    }
+    // Both ways by which a change is told have come to a look.
+    SystemClock().sleep(seconds: 0.2)
+    let count = fixture.looks.values.count
+    #expect(count > 0)
+    _ = try fixture.client.trigger(fixture.key("a"), tag: "t")
+    fixture.wait(for: "the run") { fixture.status("a")?["lastManualSync"] == .string("t") }
+    #expect(fixture.looks.values.count == count)
+    #expect(fixture.starts("b") == 1)
   }
 
   @Test("One run at a time for each repository")

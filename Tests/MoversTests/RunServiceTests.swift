@@ -5,6 +5,7 @@ import Movers
 import Platform
 import TestSupport
 import Testing
+import Triggers
 
 /// Replications that are served by their triggers.
 @Suite struct RunServiceTests {

@@ -53,6 +53,10 @@ package final class ControlDaemon: @unchecked Sendable {
   private let condition: Condition
   // Guarded by `lock`.
   private var isChanged = true
+  /// Before this there is no look: then there is one, changes or not.
+  private var unsettledUntil: MonotonicTime?
+  /// Of which a run or a release was asked for.
+  private var asked: Set<ObjectKey> = []
   private var shallEnd = false
   // Of the thread of `run()` alone.
   private var servedSet = ServedSet()
@@ -124,17 +128,10 @@ package final class ControlDaemon: @unchecked Sendable {
     defer { server.stop() }
     let watch = try TreeWatch(directory) { [weak self] in self?.reload() }
     defer { watch.stop() }
-    let orders = directory.orders.watch()
-    let follower = Thread("orders") { [weak self] in
-      while let keys = orders.next(seconds: 3600) {
-        if !keys.isEmpty { self?.reload() }
-      }
-    }
-    defer {
-      orders.close()
-      // Its body does not throw.
-      try? follower.join()
-    }
+    let stopOrders = follow(directory.orders, "orders") { [weak self] _ in self?.reload() }
+    defer { stopOrders() }
+    let stopRequests = follow(directory.requests, "requests") { [weak self] in self?.ask($0) }
+    defer { stopRequests() }
     let filler = ClaimFiller(
       directory, volumeRoot: volumeRoot, clock: clock,
       complain: { [observer] in observer(.trouble($0)) },
@@ -143,7 +140,11 @@ package final class ControlDaemon: @unchecked Sendable {
     self.filler = filler
     defer { filler.stop() }
     var isReady = false
-    while waitForChange() {
+    while let change = waitForChange() {
+      if case .requests(let keys) = change {
+        takeUp(requests: keys)
+        continue
+      }
       let isUnsettled = takeUp()
       if !isReady { onReady() }
       isReady = true
@@ -152,6 +153,30 @@ package final class ControlDaemon: @unchecked Sendable {
     engine.cancel()
     engine.waitUntilEnded()
     gate?.stop()
+  }
+
+  /// Hands on what a feed tells, on a thread of its own, until what is returned is called.
+  private func follow(
+    _ feed: ChangeFeed, _ name: String, _ body: @escaping @Sendable (Set<ObjectKey>) -> Void
+  ) -> () -> Void {
+    let watcher = feed.watch()
+    let follower = Thread(name) {
+      while let keys = watcher.next(seconds: 3600) {
+        if !keys.isEmpty { body(keys) }
+      }
+    }
+    return {
+      watcher.close()
+      // Its body does not throw.
+      try? follower.join()
+    }
+  }
+
+  private func ask(_ keys: Set<ObjectKey>) {
+    lock.withLock {
+      asked.formUnion(keys)
+      condition.broadcast()
+    }
   }
 
   /// Looks at the whole directory again; from any thread.
@@ -171,23 +196,50 @@ package final class ControlDaemon: @unchecked Sendable {
     engine.cancel()
   }
 
-  private func waitForChange() -> Bool {
+  private enum Change {
+    /// The directory has to be looked at.
+    case objects
+    /// Objects are as they were; of these, something was asked for.
+    case requests(Set<ObjectKey>)
+  }
+
+  /// Nil when all shall end. What is asked for waits for nothing.
+  private func waitForChange() -> Change? {
     lock.withLock {
-      while !isChanged, !shallEnd { condition.wait() }
-      guard !shallEnd else { return false }
+      while !shallEnd, asked.isEmpty {
+        if let time = unsettledUntil {
+          guard !condition.wait(until: time) else { continue }
+          unsettledUntil = nil
+          isChanged = true
+        }
+        if isChanged { break }
+        condition.wait()
+      }
       let deadline = MonotonicTime.now().advanced(bySeconds: ControlDaemon.settleSeconds)
-      while !shallEnd, condition.wait(until: deadline) {}
+      while !shallEnd, asked.isEmpty, condition.wait(until: deadline) {}
+      guard !shallEnd else { return nil }
+      if !asked.isEmpty {
+        defer { asked = [] }
+        return .requests(asked)
+      }
       isChanged = false
-      return !shallEnd
+      return .objects
     }
   }
 
-  /// Waits until what is half written has to be whole, then lets it be looked at.
+  /// Lets the next look wait until what is half written has to be whole.
   private func lookAgain() {
-    let deadline = MonotonicTime.now().advanced(bySeconds: ControlDaemon.unsettledSeconds)
-    lock.withLock {
-      while !shallEnd, condition.wait(until: deadline) {}
-      isChanged = true
+    lock.withLock { unsettledUntil = .now().advanced(bySeconds: ControlDaemon.unsettledSeconds) }
+  }
+
+  /// Serves what was asked for of objects that are as they were.
+  private func takeUp(requests keys: Set<ObjectKey>) {
+    for key in keys {
+      // One that cannot be read is told with the next look at all.
+      guard let own = try? directory.object(key)?.own, let served = servedSet.ask(key, own) else {
+        continue
+      }
+      engine.change(withRelation(served))
     }
   }
 
@@ -224,7 +276,7 @@ package final class ControlDaemon: @unchecked Sendable {
     // A file that cannot be read stands against a run of it.
     served.relationFile = try? directory.relationFile(of: served.key)
     // The same.
-    served.isPromoted = (try? served.relationFile?.read().isPromoted) ?? false
+    served.relation = try? served.relationFile?.read()
     return served
   }
 

@@ -52,9 +52,7 @@ struct ServedSet {
       var served = ServedEnd(
         object: object, uid: own.uid, status: own.status, end: ends[object.key])
       served.problem = plan.problems[object.key].map(ServedSet.text)
-      served.requestedRun = own.requestedRun
-      served.startedRequest = own.startedRequest
-      served.release = own.release
+      served.takeRequests(from: own)
       current[object.key] = served
     }
     keepBroken(contents, &current, &look)
@@ -62,6 +60,15 @@ struct ServedSet {
     last = current
     look.served = Array(current.values)
     return look
+  }
+
+  /// What has been asked for of one that is served, and is otherwise as it was; nil when it is not
+  /// served, or is another object by now.
+  mutating func ask(_ key: ObjectKey, _ own: OwnRecord) -> ServedEnd? {
+    guard var served = last[key], served.uid == own.uid else { return nil }
+    served.takeRequests(from: own)
+    last[key] = served
+    return served
   }
 
   /// One that cannot be read any more goes on as it was, and is told when it stays so.
@@ -100,6 +107,14 @@ struct ServedSet {
 
   private static func text(_ problems: [Problem]) -> String {
     problems.map(\.description).joined(separator: "\n")
+  }
+}
+
+extension ServedEnd {
+  fileprivate mutating func takeRequests(from own: OwnRecord) {
+    requestedRun = own.requestedRun
+    startedRequest = own.startedRequest
+    release = own.release
   }
 }
 

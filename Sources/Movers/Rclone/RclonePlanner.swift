@@ -16,41 +16,34 @@ struct RclonePlanner {
   var isEmpty: Bool { sources.isEmpty && destinations.isEmpty }
 
   func add(to plan: inout RunPlan) {
-    var writers: [(key: ObjectKey, address: String)] = []
-    var running: [(key: ObjectKey, address: String)] = []
+    var writers = RemoteTable()
+    var running = RemoteTable()
     for source in sources {
       guard let end = end(of: source), let remotes = end.job.rclone?.remotes else { continue }
       for remote in remotes {
-        if let other = writers.first(where: { overlap($0.address, remote.address) }) {
-          reportOverlap(source, remote.address, other.key)
+        if let other = writers.firstOverlapping(remote.address) {
+          reportOverlap(source, remote.address, other)
         }
-        writers.append((source.key, remote.address))
+        writers.add(remote.address, source.key)
       }
       if source.spec.isPaused {
         plan.skipped.append(end)
       } else {
         plan.sources.append(end)
-        running += remotes.map { (source.key, $0.address) }
+        for remote in remotes { running.add(remote.address, source.key) }
       }
     }
     for destination in destinations {
       guard var end = end(of: destination), let remote = end.job.rclone?.remotes.first else {
         continue
       }
-      let sources = running.filter { overlap($0.address, remote.address) }.map(\.key)
-      if let source = sources.first { end.predecessors = [source] }
+      if let source = running.firstOverlapping(remote.address) { end.predecessors = [source] }
       if destination.spec.isPaused {
         plan.skipped.append(end)
       } else {
         plan.destinations.append(end)
       }
     }
-  }
-
-  /// Whether one of two remotes is the other, or lies within it.
-  private func overlap(_ first: String, _ second: String) -> Bool {
-    let (first, second) = (first + "/", second + "/")
-    return first.hasPrefix(second) || second.hasPrefix(first)
   }
 
   private func reportOverlap(
@@ -71,14 +64,7 @@ struct RclonePlanner {
     var end = context.end(of: source, .rclone(job))
     guard !further.isEmpty else { return end }
     end.statusFields = status
-    end.refresh = { job, fields, _ in
-      guard case .rclone(var job) = job else { return job }
-      let times = RcloneSummary.Remote.lastSyncTimes(in: fields)
-      for index in job.remotes.indices {
-        job.remotes[index].lastSyncTime = times[job.remotes[index].address]
-      }
-      return .rclone(job)
-    }
+    end.upkeep = .remotes
     return end
   }
 

@@ -65,20 +65,11 @@ struct ResticPlanner {
     guard let job = job(of: source, context.volume(of: source), .backup(backup)) else { return nil }
     var end = context.end(of: source, .restic(job))
     end.statusFields = status.fields
-    let (days, unlock) = (section.pruneIntervalDays, section.unlock)
-    end.carried = { ResticUpkeep.carried(ResticStatus(fields: $0), unlock: unlock).fields }
     // An object that no server has stored is made by this run.
-    let created = source.object.created ?? now
-    end.refresh = { job, fields, now in
-      guard case .restic(var job) = job, case .backup(var backup) = job.work else { return job }
-      let upkeep = ResticUpkeep(
-        pruneIntervalDays: days, unlock: unlock, status: ResticStatus(fields: fields),
-        created: created, at: now)
-      backup.prunes = upkeep.prunes
-      backup.unlock = upkeep.unlock
-      job.work = .backup(backup)
-      return .restic(job)
-    }
+    end.upkeep = .backup(
+      JobUpkeep.Backup(
+        pruneIntervalDays: section.pruneIntervalDays, unlock: section.unlock,
+        created: source.object.created ?? now))
     end.job = end.job(at: now)
     return end
   }

@@ -456,7 +456,7 @@ final class EndService {
         observer(key, .event(event))
       }
       self.mover = mover
-      board.enter(key, mover, planned, release: release)
+      board.enter(key, mover, planned, release: release, after: revision)
       let outcome = mover.synchronize()
       return (outcome, board.leave(key))
     } catch {

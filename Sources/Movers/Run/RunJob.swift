@@ -3,7 +3,7 @@ package import Platform
 import StateStore
 
 /// The work of one end, by the section of its spec.
-package enum RunJob: Sendable {
+package enum RunJob: Sendable, Equatable {
   case rsyncTLS(RsyncTLSJob)
   case restic(ResticJob)
   case rclone(RcloneJob)

@@ -33,16 +33,14 @@ package struct RunPlan: Sendable {
 }
 
 /// One end of one replication, ready to run.
-package struct RunEnd: Sendable {
+package struct RunEnd: Sendable, Equatable {
   package var object: LoadedObject
   package var spec: SyncSpec
   package var job: RunJob
   /// The zone of its schedule.
   package var zone: TimeZone
-  /// Makes the job anew from the fields of the status and the time, where it depends on them.
-  var refresh: (@Sendable (RunJob, JSONObject, WallTime) -> RunJob)?
-  /// What of those fields stays in force under a changed spec; nil for all.
-  var carried: (@Sendable (JSONObject) -> JSONObject)?
+  /// Of an end whose job depends on earlier runs.
+  var upkeep: JobUpkeep?
   /// Fields of the status below the mover's section that are known before the run.
   package var statusFields = JSONObject()
   /// What a destination publishes after a run that counts.
@@ -79,7 +77,7 @@ package struct RunEnd: Sendable {
   }
 
   /// The job of a run that starts now.
-  package func job(at now: WallTime) -> RunJob { refresh?(job, statusFields, now) ?? job }
+  package func job(at now: WallTime) -> RunJob { upkeep?.job(job, statusFields, at: now) ?? job }
 
   /// What the files say of earlier runs.
   var storedStatus: JSONObject { object.document["status"]?.objectValue ?? JSONObject() }
@@ -108,7 +106,7 @@ package struct RunEnd: Sendable {
 
   /// Takes over from the same end under an older spec what runs have changed of the status.
   mutating func carry(from old: RunEnd) {
-    set(carried?(old.statusFields) ?? old.statusFields)
+    set(upkeep?.carried(old.statusFields) ?? old.statusFields)
     copyFields = old.copyFields
   }
 

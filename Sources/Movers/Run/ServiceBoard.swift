@@ -32,6 +32,15 @@ final class ServiceBoard: @unchecked Sendable {
       self.order = order
       self.condition = condition
     }
+
+    /// Whether the mover has to end because the order is another one.
+    var isOutdated: Bool {
+      let served = order.served
+      if served.isPromoted { return true }
+      guard let job, job.listens, !hasPeer else { return false }
+      let isSame = served.end?.job.document == job.document && served.release == release
+      return served.problem != nil || !isSame
+    }
   }
 
   /// One that waits for a slot, and for the places that its run uses alone.
@@ -83,18 +92,17 @@ final class ServiceBoard: @unchecked Sendable {
     }
   }
 
-  /// Lets an end be another from its next iteration on. One that listens and has no peer is not
-  /// at work: it listens anew when its work has changed.
+  /// Lets an end be another from its next iteration on, if it is another. One that listens and has
+  /// no peer is not at work: it listens anew when its work has changed.
   func change(_ served: ServedEnd) {
     let mover: (any Mover)? = lock.withLock {
-      guard let entry = entries[served.key] else { return nil }
+      guard let entry = entries[served.key], !served.isSameOrder(as: entry.order.served) else {
+        return nil
+      }
       entry.order.served = served
       entry.order.revision += 1
       entry.condition.broadcast()
-      if served.isPromoted { return entry.mover }
-      guard let job = entry.job, job.listens, !entry.hasPeer else { return nil }
-      let isSame = served.end?.job.document == job.document && served.release == entry.release
-      return served.problem == nil && isSame ? nil : entry.mover
+      return entry.isOutdated ? entry.mover : nil
     }
     mover?.cancel()
   }
@@ -216,13 +224,17 @@ final class ServiceBoard: @unchecked Sendable {
     }
   }
 
-  /// Makes the mover known; one that shall end already is told so.
-  func enter(_ key: ObjectKey, _ mover: any Mover, _ job: RunJob, release: String?) {
+  /// Makes the mover known; one that shall end already, or whose order has changed since a revision
+  /// so that it has to, is told so.
+  func enter(
+    _ key: ObjectKey, _ mover: any Mover, _ job: RunJob, release: String?, after revision: Int
+  ) {
     let isEnding = lock.withLock {
-      entries[key]?.mover = mover
-      entries[key]?.job = job
-      entries[key]?.release = release
-      return isEndingLocked(key)
+      guard let entry = entries[key] else { return true }
+      entry.mover = mover
+      entry.job = job
+      entry.release = release
+      return isEndingLocked(key) || (entry.order.revision > revision && entry.isOutdated)
     }
     if isEnding { mover.cancel() }
   }

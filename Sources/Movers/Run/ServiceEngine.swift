@@ -67,6 +67,15 @@ package final class ServiceEngine: @unchecked Sendable {
     }
   }
 
+  /// One of those that are served goes on as another with its next step.
+  package func change(_ served: ServedEnd) {
+    lock.withLock {
+      guard let old = wanted[served.key], old.uid == served.uid else { return }
+      wanted[served.key] = served
+      if running[served.key] == served.uid { board.change(served) }
+    }
+  }
+
   /// Ends everything soon; from any thread. Runs under way are cancelled and stay begun.
   package func cancel() { board.cancelAll() }
 

@@ -5,7 +5,7 @@ import Platform
 package import Volumes
 
 /// The volume of an end, and how a run gets at it: what its spec and the objects around it say.
-package struct EndVolume: Sendable {
+package struct EndVolume: Sendable, Equatable {
   /// Below `status.drover`: how the last copy was made.
   static let copyField = "copy"
 
@@ -38,7 +38,7 @@ package struct EndVolume: Sendable {
   package var copyTrigger: CopyTrigger?
 
   /// Commands of the user around the copy.
-  package struct Hooks: Sendable {
+  package struct Hooks: Sendable, Equatable {
     package var before: String?
     package var after: String?
     package var timeoutSeconds = 60.0
@@ -58,7 +58,7 @@ package struct EndVolume: Sendable {
   }
 
   /// What the annotations of a claim say (VolSync reference 5.3).
-  package struct CopyTrigger: Sendable {
+  package struct CopyTrigger: Sendable, Equatable {
     package var claim: ObjectKey
     package var value: String
     /// The value by which the last copy was made.

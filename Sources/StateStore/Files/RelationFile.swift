@@ -6,7 +6,7 @@ import Platform
 ///
 /// It is a file of its own because a generation that were lost would let a fenced source in: a
 /// damaged file stops the end, while a damaged status is made anew.
-package struct RelationFile: Sendable {
+package struct RelationFile: Sendable, Equatable {
   private static let sizeBytesMax = 64 << 10
 
   package let path: String

@@ -70,6 +70,15 @@ package struct FileStamp: Sendable, Equatable {
 struct ReadFile: Sendable {
   var stamp: FileStamp
   var content: Result<LoadedObject, FileProblems>
+  /// Of the object; empty without one.
+  var specDigest: String
+
+  init(stamp: FileStamp, content: Result<LoadedObject, FileProblems>) {
+    self.stamp = stamp
+    self.content = content
+    // What is wrong with it stands in the content.
+    specDigest = (try? content.get().document.specDigest) ?? ""
+  }
 }
 
 /// What is wrong with a file.

@@ -21,6 +21,8 @@ package final class StateDirectory: @unchecked Sendable {
   package let changes = ChangeFeed()
   /// Which objects are to be other than they were: not told for status and records.
   package let orders = ChangeFeed()
+  /// For which objects, that stay as they are, a run or a release was asked for.
+  package let requests = ChangeFeed()
   let clock: any Clock
   private let held: StateLock
   /// By key, so that files of one object are written one after the other.
@@ -119,7 +121,8 @@ package final class StateDirectory: @unchecked Sendable {
     }
     guard let file = read(key, files) else { return }
     switch file.content {
-    case .success(let object): contents.add(object, ownRecord(of: key, files, object.document))
+    case .success(let object):
+      contents.add(object, ownRecord(of: key, files, object, file.specDigest))
     case .failure(let problems): contents.add(broken: key, problems.problems, file.stamp)
     }
   }
@@ -132,7 +135,7 @@ package final class StateDirectory: @unchecked Sendable {
     let files = try ObjectFiles(key, registry)
     guard let file = read(key, files) else { return nil }
     switch file.content {
-    case .success(let object): return (object, ownRecord(of: key, files, object.document))
+    case .success(let object): return (object, ownRecord(of: key, files, object, file.specDigest))
     case .failure(let problems): throw .invalid(problems.problems)
     }
   }
@@ -171,13 +174,12 @@ package final class StateDirectory: @unchecked Sendable {
 
   /// What is kept of an object, made or mended when it is not there.
   private func ownRecord(
-    of key: ObjectKey, _ files: ObjectFiles, _ document: JSONObject
+    of key: ObjectKey, _ files: ObjectFiles, _ object: LoadedObject, _ digest: String
   ) -> OwnRecord {
     stripe(of: key).withLock {
       var record = lock.withLock { own[key] } ?? storedRecord(of: key, files)
       let before = record
-      let digest = document.specDigest
-      if record == nil { record = .fresh(of: document, at: clock.wallTime()) }
+      if record == nil { record = .fresh(of: object.document, at: clock.wallTime()) }
       guard var record else { preconditionFailure("a record was made") }
       if record.specDigest != digest {
         // One that was recovered has none.
@@ -311,12 +313,12 @@ package final class StateDirectory: @unchecked Sendable {
 
   /// Asks for a run beside the trigger.
   func request(_ tag: String, of key: ObjectKey) throws(StateError) {
-    if try update(key, { $0.requestedRun = tag }) { orders.note(key) }
+    if try update(key, { $0.requestedRun = tag }) { requests.note(key) }
   }
 
   /// Lets the next run pass the guards.
   func release(_ key: ObjectKey, tag: String) throws(StateError) {
-    if try update(key, { $0.release = tag }) { orders.note(key) }
+    if try update(key, { $0.release = tag }) { requests.note(key) }
   }
 
   /// Whether an object's records are kept: those of one that is gone are not made anew.
