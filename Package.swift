@@ -145,7 +145,8 @@ let package = Package(
         "Replication", "FileTree", "Transport", "Chunking", "Compression", "Cryptography",
         "DeltaCoding", "Pipelines", "Platform",
       ],
-      path: "Benchmarks", exclude: ["Thresholds", "README.md", "daemon-scale", "volume-images"],
+      path: "Benchmarks",
+      exclude: ["Thresholds", "README.md", "daemon-scale", "mirror-stalled", "volume-images"],
       swiftSettings: settings),
 
     // Tests

@@ -9,8 +9,16 @@ package enum GuardName: String, Sendable, CaseIterable {
   case massDeletion = "mass-deletion"
   /// A restore finds nothing.
   case nothingToRestore = "nothing-to-restore"
-  /// A point-in-time copy or an image is used before it is whole.
+  /// A volume would be read before the image that fills it is there.
   case imageNotReady = "image-not-ready"
+
+  /// Whether a person can let a run pass it; what is not there cannot be let pass.
+  package var isReleasable: Bool {
+    switch self {
+    case .emptySource, .shrunkenSource, .massDeletion: true
+    case .nothingToRestore, .imageNotReady: false
+    }
+  }
 
   /// What a message begins with that crosses the wire to the other side.
   package var prefix: String { "guard \(rawValue): " }

@@ -83,10 +83,22 @@ import Testing
       fixture.condition("s").message.contains("is not filled yet")
     }
     #expect(fixture.starts("s") == 0)
+    // It is a guard that holds it up, and one that nobody can release.
+    let trip = fixture.status("s")?["drover"]?.objectValue?["guard"]?.objectValue
+    #expect(trip?["name"] == .string("image-not-ready"))
+    #expect { try fixture.client.release(fixture.key("s"), by: "me") } throws: {
+      "\($0)".contains("the guard image-not-ready is not released")
+    }
+    #expect(
+      try fixture.client.events(of: fixture.key("s")).filter { $0.reason == "GuardTripped" }.count
+        == 1)
     try fixture.apply(destination())
     fixture.wait(for: "the source reads it") { fixture.starts("s") > 0 }
     #expect(content("\(volumes)/default.c/file") == "1")
     #expect(fixture.script.starts(of: "s").first?.job.rsyncTLS?.root == "\(volumes)/default.c")
+    fixture.wait(for: "the end of the guard") {
+      fixture.status("s")?["drover"]?.objectValue?["guard"] == nil
+    }
     let reasons = try events()
     #expect(reasons.suffix(2) == ["VolSyncPopulatorPVCCreated", "VolSyncPopulatorFinished"])
     let document = try fixture.client.object(claimKey).document

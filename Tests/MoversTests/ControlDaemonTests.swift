@@ -32,10 +32,13 @@ final class DaemonFixture: @unchecked Sendable {
         served: script.registry.sections, volumeRoot: ControlDaemon.volumeRoot(of: path)))
   }
 
-  func start(slotCount: Int = 4) throws {
+  func start(
+    slotCount: Int = 4, lockSecondsMax: Double = HandOut.lockSecondsStandard
+  ) throws {
     var options = ControlDaemon.Options()
     options.lookSecondsMax = 0.002
     options.slotCount = slotCount
+    options.lockSecondsMax = lockSecondsMax
     options.retry = RetryPolicy(attemptCountMax: 2, firstDelaySeconds: 0.01)
     let (notices, looks) = (notices, looks)
     let daemon = try ControlDaemon(
@@ -349,6 +352,29 @@ struct ControlDaemonTests {
     fixture.wait(for: "the run") { fixture.status("a")?["lastManualSync"] == .string("t") }
     #expect(fixture.looks.values.count == count)
     #expect(fixture.starts("b") == 1)
+  }
+
+  @Test("What was changed before a run is asked for is in force with it", arguments: [false, true])
+  func changedBeforeRequest(isByHand: Bool) throws {
+    try fixture.start()
+    let schedule = "schedule: '0 0 1 1 *'"
+    try fixture.apply(DaemonFixture.secret, fixture.source("a", schedule))
+    fixture.wait(for: "the first run") { fixture.status("a")?["lastSyncTime"] != nil }
+    for number in 0..<20 {
+      let host = "host-\(number).example.org"
+      let changed = fixture.source("a", schedule).replacing("example.org", with: host)
+      if isByHand {
+        try fixture.write("default/replicationsource/a.yaml", changed)
+      } else {
+        try fixture.apply(changed)
+      }
+      _ = try fixture.client.trigger(fixture.key("a"), tag: "t\(number)")
+      fixture.wait(for: "run \(number)") {
+        fixture.status("a")?["lastManualSync"] == .string("t\(number)")
+      }
+      let hosts = fixture.script.starts(of: "a").map { $0.job.rsyncTLS?.host ?? "" }
+      #expect(hosts.count == number + 2 && hosts.last == host, "\(hosts)")
+    }
   }
 
   @Test("One run at a time for each repository")

@@ -48,8 +48,8 @@ package enum GuardTable {
       ends: "there is something to restore"),
     Row(
       name: .imageNotReady,
-      trips: "a point-in-time copy or an image is not whole yet",
-      ends: "it is whole"),
+      trips: "the volume of a source waits for the image that fills it",
+      ends: "it is filled"),
   ]
 
   /// The limits under a setting; nil for what is turned off.

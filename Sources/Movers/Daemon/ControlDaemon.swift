@@ -30,6 +30,7 @@ package final class ControlDaemon: @unchecked Sendable {
   package struct Options: Sendable {
     package var slotCount = ServiceEngine.slotCountStandard
     package var lookSecondsMax = ServiceEngine.lookSecondsStandard
+    package var lockSecondsMax = HandOut.lockSecondsStandard
     package var cacheDirectory: String?
     package var retry = RetryPolicy.mover
     /// Hears of what is served and how it goes.
@@ -60,6 +61,8 @@ package final class ControlDaemon: @unchecked Sendable {
   private var shallEnd = false
   // Of the thread of `run()` alone.
   private var servedSet = ServedSet()
+  /// Of the files that the last look has found.
+  private var stamps: [ObjectKey: FileStamp] = [:]
   private var filler: ClaimFiller?
 
   /// Opens the directory and takes its lock. `gate` is that of the movers; it ends with ``run()``.
@@ -79,7 +82,7 @@ package final class ControlDaemon: @unchecked Sendable {
       movers: movers, stateDirectory: try directory.makeWorkDirectory(),
       store: ObservedStore(files, options.metrics, options.notifier), clock: clock,
       retry: options.retry, slotCount: options.slotCount, lookSecondsMax: options.lookSecondsMax,
-      gate: gate
+      lockSecondsMax: options.lockSecondsMax, gate: gate
     ) { key, notice in
       // One that listens begins when its source does.
       if case .started = notice, key.kind == ReplicationSource.kind {
@@ -142,7 +145,7 @@ package final class ControlDaemon: @unchecked Sendable {
     var isReady = false
     while let change = waitForChange() {
       if case .requests(let keys) = change {
-        takeUp(requests: keys)
+        if !takeUp(requests: keys) { reload() }
         continue
       }
       let isUnsettled = takeUp()
@@ -232,14 +235,25 @@ package final class ControlDaemon: @unchecked Sendable {
     lock.withLock { unsettledUntil = .now().advanced(bySeconds: ControlDaemon.unsettledSeconds) }
   }
 
-  /// Serves what was asked for of objects that are as they were.
-  private func takeUp(requests keys: Set<ObjectKey>) {
-    for key in keys {
-      // One that cannot be read is told with the next look at all.
-      guard let own = try? directory.object(key)?.own, let served = servedSet.ask(key, own) else {
-        continue
+  /// Serves what was asked for of objects that are as they were, without planning all anew; false
+  /// when that needs a look. Objects that were changed before the request are in force with it,
+  /// whoever has changed them, so that their files are looked at here, too.
+  private func takeUp(requests keys: Set<ObjectKey>) -> Bool {
+    do throws(StateError) {
+      let contents = try directory.load()
+      guard contents.stamps == stamps else { return false }
+      var asked: [ServedEnd] = []
+      for key in keys {
+        guard let own = contents.own[key], let served = servedSet.ask(key, own),
+          served.end != nil, served.problem == nil
+        else { return false }
+        asked.append(withRelation(served))
       }
-      engine.change(withRelation(served))
+      for served in asked { engine.change(served) }
+      return true
+    } catch {
+      // A look tells what is wrong.
+      return false
     }
   }
 
@@ -253,6 +267,7 @@ package final class ControlDaemon: @unchecked Sendable {
         contents = try directory.load()
         plan = planned(contents)
       }
+      stamps = contents.stamps
       let look = servedSet.look(contents, plan.set, plan.plan) { [directory] key in
         directory.wasRemoved(key)
       }

@@ -52,6 +52,7 @@ struct ServedSet {
       var served = ServedEnd(
         object: object, uid: own.uid, status: own.status, end: ends[object.key])
       served.problem = plan.problems[object.key].map(ServedSet.text)
+      served.problemGuard = plan.problems[object.key]?.compactMap(\.guardName).first
       served.takeRequests(from: own)
       current[object.key] = served
     }
@@ -62,8 +63,7 @@ struct ServedSet {
     return look
   }
 
-  /// What has been asked for of one that is served, and is otherwise as it was; nil when it is not
-  /// served, or is another object by now.
+  /// What has been asked for of one whose object is as it was; nil when it is not served.
   mutating func ask(_ key: ObjectKey, _ own: OwnRecord) -> ServedEnd? {
     guard var served = last[key], served.uid == own.uid else { return nil }
     served.takeRequests(from: own)

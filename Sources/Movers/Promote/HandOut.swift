@@ -7,7 +7,8 @@ import Supervision
 
 /// Hands the volume of a promoted destination out: its last committed state, ready to be written.
 package enum HandOut {
-  private static let lockSecondsMax = 30.0
+  /// How long a mover of an earlier process, which the kernel ends, is waited for.
+  package static let lockSecondsStandard = 30.0
   private static let lookSeconds = 0.02
 
   /// Puts back what a session that was cut short has overwritten in place; nothing else of it can
@@ -21,7 +22,8 @@ package enum HandOut {
 
   /// The same for a destination of a state directory that no daemon keeps.
   package static func perform(
-    _ key: ObjectKey, in directory: StateDirectory, served: [String]
+    _ key: ObjectKey, in directory: StateDirectory, served: [String],
+    lockSecondsMax: Double = lockSecondsStandard
   ) throws {
     let record = try directory.relationFile(of: key).read()
     guard let time = record.promotedTime else { return }

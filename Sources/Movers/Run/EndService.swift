@@ -45,6 +45,8 @@ final class EndService {
   private var standing = Standing.free
   /// The generation in which the volume was handed out.
   private var handedOut: Int64?
+  /// Why it could not be; it is tried again.
+  private var handOutProblem: String?
   private var announced: WallTime?
   /// What the run under way has done so far.
   private var ledger: RunLedger?
@@ -91,7 +93,7 @@ final class EndService {
           report = .nothing
         }
       }
-      if let problem, report.leavesIdle { report = .error(problem) }
+      if let text = problem ?? handOutProblem, report.leavesIdle { report = .error(text) }
       guard let actions = take(report) else { return }
       if case .error = report {
         guard waitAfterError() else { break }
@@ -141,7 +143,7 @@ final class EndService {
     end.statusFields[RunEnd.generationField] = isFirst ? nil : .integer(standing.generation)
     if standing.promoted == nil {
       end.statusFields[RunEnd.promotedField] = nil
-      handedOut = nil
+      (handedOut, handOutProblem) = (nil, nil)
     } else {
       end.spec.isPaused = true
       machine = end.machine
@@ -153,12 +155,14 @@ final class EndService {
     guard handedOut != promoted.generation, let job = end.job.rsyncTLS else { return true }
     guard board.waitForLock(lockPath, for: key) else { return false }
     do {
+      if let lockPath, RunLock.isHeld(lockPath) { throw StateError.volumeInUse(key) }
       let text = try HandOut.perform(job.root, promoted.generation, since: promoted.time)
       handedOut = promoted.generation
+      handOutProblem = nil
       end.statusFields[RunEnd.promotedField] = .string(text)
       store.add(EventRecord(.normal, "Promoted", text, at: clock.wallTime()), of: key)
     } catch {
-      problem = "promoted, but the volume cannot be handed out: \(error)"
+      handOutProblem = "promoted, but the volume cannot be handed out: \(error)"
       observer(key, .failed(failure(of: error)))
     }
     return true
@@ -213,7 +217,9 @@ final class EndService {
         guard board.pause(seconds: EndService.errorPauseSeconds, for: key) else { return nil }
         continue
       }
-      if isNow == .synchronizing, was != .synchronizing { begin(from: was, step.status, mark) }
+      if isNow == .synchronizing, was != .synchronizing {
+        openLedger(end.spec.cause(of: mark, from: was), step.status)
+      }
       status = step.status
       if was == .synchronizing, isNow != .synchronizing {
         finish(report, isLate: step.actions.contains(.countMissedInterval))
@@ -221,20 +227,6 @@ final class EndService {
       requests.follow(mark)
       return step.actions
     }
-  }
-
-  private func begin(from was: SyncState, _ status: ReplicationStatus, _ mark: RequestMark) {
-    let cause: String
-    if case .started(let tag) = mark {
-      cause = "requested: \(tag)"
-    } else if let tag = end.spec.trigger.manual {
-      cause = "manual tag \(tag)"
-    } else if was == .initial {
-      cause = "first run"
-    } else {
-      cause = end.spec.trigger.schedule == nil ? "no trigger: again" : "schedule"
-    }
-    openLedger(cause, status)
   }
 
   private func openLedger(_ cause: String, _ status: ReplicationStatus) {

@@ -38,9 +38,21 @@ struct GuardNotes {
   /// A run has failed, perhaps by a guard.
   func fail(_ status: inout ReplicationStatus, _ failure: MoverFailure) {
     guard let name = failure.guardName else { return }
+    trip(name, failure.message, &status)
+  }
+
+  /// Something stands against the next run, perhaps by a guard; the same is told once.
+  func hold(_ name: GuardName?, _ message: String, _ status: inout ReplicationStatus) {
+    guard let name, status.guardTrip?.name != name || status.guardTrip?.message != message else {
+      return
+    }
+    trip(name, message, &status)
+  }
+
+  private func trip(_ name: GuardName, _ message: String, _ status: inout ReplicationStatus) {
     let now = clock.wallTime()
     let since = status.guardTrip.flatMap { $0.name == name ? $0.since : nil } ?? now
-    status.guardTrip = GuardTrip(name, failure.message, since: since)
-    store.add(EventRecord(.warning, "GuardTripped", failure.message, at: now), of: key)
+    status.guardTrip = GuardTrip(name, message, since: since)
+    store.add(EventRecord(.warning, "GuardTripped", message, at: now), of: key)
   }
 }

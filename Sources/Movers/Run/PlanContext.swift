@@ -38,7 +38,9 @@ final class PlanContext {
       }
       let text = error.hint.map { "\(error.message). \($0)" } ?? error.message
       let list = error.kind == .usage ? problems : volumeProblems
-      list.add(Problem(object.mark, object: object.label, text))
+      var problem = Problem(object.mark, object: object.label, text)
+      if case .notFilled = error { problem.guardName = .imageNotReady }
+      list.add(problem)
       return nil
     }
   }

@@ -1,4 +1,5 @@
 import Control
+import Manifests
 
 /// The runs of one end that were asked for beside its trigger: none is lost, and none is served
 /// twice.
@@ -55,5 +56,15 @@ struct RunRequests {
       served = nil
       last = tag
     }
+  }
+}
+
+extension SyncSpec {
+  /// Why a run begins, in words for its record.
+  func cause(of mark: RequestMark, from was: SyncState) -> String {
+    if case .started(let tag) = mark { return "requested: \(tag)" }
+    if let tag = trigger.manual { return "manual tag \(tag)" }
+    if was == .initial { return "first run" }
+    return trigger.schedule == nil ? "no trigger: again" : "schedule"
   }
 }

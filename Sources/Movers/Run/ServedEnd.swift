@@ -14,6 +14,8 @@ package struct ServedEnd: Sendable, Equatable {
   package var end: RunEnd?
   /// What stands against a run; one that is under way is not disturbed.
   package var problem: String?
+  /// The guard by which it stands against a run; nil for what is wrong.
+  package var problemGuard: GuardName?
   /// A run that was asked for beside the trigger.
   package var requestedRun: String?
   /// The request that the run under way serves, as it was stored.

@@ -65,6 +65,8 @@ final class ServiceBoard: @unchecked Sendable {
   /// How long a wait lasts at most before the wall clock is looked at again: it may be set, and
   /// stands still while the machine sleeps.
   private let lookSecondsMax: Double
+  /// How long a mover of an earlier process, which the kernel ends, is waited for.
+  let lockSecondsMax: Double
   private var entries: [ObjectKey: Entry] = [:]
   private var waiters: [Waiter] = []
   private var busyPlaces: [String] = []
@@ -73,10 +75,14 @@ final class ServiceBoard: @unchecked Sendable {
   private var wasCutShort = false
   private var listeningAddress: @Sendable (ObjectKey) -> HostPort? = { _ in nil }
 
-  init(slotCount: Int, clock: any Clock, lookSecondsMax: Double) {
+  init(
+    slotCount: Int, clock: any Clock, lookSecondsMax: Double,
+    lockSecondsMax: Double = HandOut.lockSecondsStandard
+  ) {
     others = Condition(lock)
     self.clock = clock
     self.lookSecondsMax = lookSecondsMax
+    self.lockSecondsMax = lockSecondsMax
     freeSlotCount = slotCount
   }
 

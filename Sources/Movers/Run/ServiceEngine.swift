@@ -30,12 +30,14 @@ package final class ServiceEngine: @unchecked Sendable {
 
   /// `observer` is called from several threads. `stateDirectory` is where the locks of movers
   /// stand. `lookSecondsMax` is how long a wait lasts at most before the wall clock is looked at
-  /// again. `gate` is that of the movers, if they have one.
+  /// again; `lockSecondsMax`, how long a mover of an earlier process is waited for. `gate` is that
+  /// of the movers, if they have one.
   package init(
     movers: MoverRegistry<MoverRequest>, stateDirectory: String?, store: any ServiceStore,
     clock: any Clock = SystemClock(), retry: RetryPolicy = .mover,
     slotCount: Int = slotCountStandard, lookSecondsMax: Double = lookSecondsStandard,
-    gate: ListeningGate? = nil, observer: @escaping RunSession.Observer
+    lockSecondsMax: Double = HandOut.lockSecondsStandard, gate: ListeningGate? = nil,
+    observer: @escaping RunSession.Observer
   ) {
     self.movers = movers
     self.stateDirectory = stateDirectory
@@ -45,7 +47,9 @@ package final class ServiceEngine: @unchecked Sendable {
     self.observer = observer
     self.gate = gate
     condition = Condition(lock)
-    board = ServiceBoard(slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax)
+    board = ServiceBoard(
+      slotCount: slotCount, clock: clock, lookSecondsMax: lookSecondsMax,
+      lockSecondsMax: lockSecondsMax)
   }
 
   /// Runs the commands that a killed process had still to run, and removes the copies that it has
@@ -158,10 +162,12 @@ package final class ServiceEngine: @unchecked Sendable {
     let status = ReplicationStatus(document: served.status, section: section)
     let machine = StateMachine(SyncSpec(trigger: TriggerSpec())) { _ in nil }
     let text = served.problem ?? "it cannot be run"
-    let step = machine.step(status, .error(text), at: clock.wallTime())
-    guard step.status != status else { return }
+    var after = machine.step(status, .error(text), at: clock.wallTime()).status
+    let notes = GuardNotes(key: served.key, clock: clock, store: store)
+    notes.hold(served.problemGuard, text, &after)
+    guard after != status else { return }
     do {
-      try store.store(step.status.document, .none, of: served.key)
+      try store.store(after.document, .none, of: served.key)
     } catch {
       let kind = (error as? any DroverError)?.kind ?? .internalFault
       observer(served.key, .failed(MoverFailure(kind, "\(error)")))

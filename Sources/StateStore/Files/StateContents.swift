@@ -20,17 +20,22 @@ package struct StateContents: Sendable {
   /// Tells whether a file that was wrong is the same one as before.
   package private(set) var brokenStamps: [ObjectKey: FileStamp] = [:]
 
+  /// Of every file with an object: while they stay as they are, so does every object.
+  package private(set) var stamps: [ObjectKey: FileStamp] = [:]
+
   package init() {}
 
-  mutating func add(_ object: LoadedObject, _ record: OwnRecord) {
+  mutating func add(_ object: LoadedObject, _ record: OwnRecord, _ stamp: FileStamp) {
     _ = set.insert(object)
     own[object.key] = record
+    stamps[object.key] = stamp
   }
 
   mutating func add(broken key: ObjectKey, _ problems: [Problem], _ stamp: FileStamp) {
     set.insertBroken(key)
     self.problems[key] = problems
     brokenStamps[key] = stamp
+    stamps[key] = stamp
   }
 
   /// The object as a server gives it.

@@ -122,7 +122,7 @@ package final class StateDirectory: @unchecked Sendable {
     guard let file = read(key, files) else { return }
     switch file.content {
     case .success(let object):
-      contents.add(object, ownRecord(of: key, files, object, file.specDigest))
+      contents.add(object, ownRecord(of: key, files, object, file.specDigest), file.stamp)
     case .failure(let problems): contents.add(broken: key, problems.problems, file.stamp)
     }
   }

@@ -193,6 +193,11 @@ package struct StateService: Sendable {
     let trip = own.status["drover"]?.objectValue?["guard"]?.objectValue
     guard let name = trip?["name"]?.stringValue else { return ObjectChange(key, .unchanged) }
     if own.release != nil { return ObjectChange(key, .unchanged) }
+    if let guardName = GuardName(rawValue: name), !guardName.isReleasable {
+      throw .refused(
+        "\(key): the guard \(name) is not released",
+        hint: "It ends by itself: \(trip?["message"]?.stringValue ?? "see drover describe")")
+    }
     let now = directory.clock.wallTime()
     try directory.release(key, tag: "\(now.rfc3339) \(hex(SecureRandom.bytes(4)))")
     try directory.add(
