@@ -68,15 +68,8 @@ final class DaemonBench {
 
   var daemonLog: String { daemon?.errorOutput.text ?? "" }
 
-  /// Waits until something holds; without a limit of its own that matters.
   func wait(for what: String, _ holds: () throws -> Bool) throws {
-    let deadline = MonotonicTime.now().advanced(bySeconds: 300)
-    while try !holds() {
-      guard MonotonicTime.now() < deadline else {
-        throw TestFailure("\(what) does not come: \(daemonLog.suffix(4000))")
-      }
-      usleep(20_000)
-    }
+    try waitFor(what, telling: { String(daemonLog.suffix(4000)) }, holds)
   }
 
   /// A field of an object, as text; empty when it is not there.

@@ -32,16 +32,8 @@ struct DaemonProcessTests {
   ) throws -> ChildProcess {
     let daemon = try ChildProcess(
       try DroverBinary.path, ["daemon", "--state", state] + more, environment: environment)
-    try wait(for: "the socket") { access("\(state)/drover.sock", F_OK) == 0 }
+    try waitFor("the socket") { access("\(state)/drover.sock", F_OK) == 0 }
     return daemon
-  }
-
-  private func wait(for what: String, _ holds: () throws -> Bool) throws {
-    let deadline = MonotonicTime.now().advanced(bySeconds: 120)
-    while try !holds() {
-      guard MonotonicTime.now() < deadline else { throw TestFailure("\(what) does not come") }
-      usleep(5000)
-    }
   }
 
   private func text(_ name: String) -> String {
@@ -79,7 +71,7 @@ struct DaemonProcessTests {
     #expect(triggered.outputText == "\(source)/data triggered: now\n")
     #expect(triggered.errorText.contains("no daemon runs here"))
     let daemon = try start()
-    try wait(for: "the copy") { text("copy/file") == "content\n" }
+    try waitFor("the copy") { text("copy/file") == "content\n" }
     #expect(
       try drover("apply", "-f", "-", input: pair).outputText
         == "replicationdestination.volsync.backube/data unchanged\n\(source)/data unchanged\n")
@@ -89,7 +81,7 @@ struct DaemonProcessTests {
     #expect(try drover("resume", "rs/data").outputText == "\(source)/data resumed\n")
     try write("source/file", "other\n")
     #expect(try drover("trigger", "rs/data", "--tag", "x").status == 0)
-    try wait(for: "the change") { text("copy/file") == "other\n" }
+    try waitFor("the change") { text("copy/file") == "other\n" }
     #expect(try drover("delete", "rs", "data").outputText == "\(source) \"data\" deleted\n")
     let missing = try drover("delete", "rs", "data")
     #expect(missing.status == 1)
@@ -174,7 +166,7 @@ struct DaemonProcessTests {
     #expect(applied.outputText.split(separator: "\n").count == 501, "\(applied.errorText)")
     let names = [0, 123, 250, 377, 499]
     for number in names { #expect(try drover("trigger", "s\(number)").status == 0) }
-    try wait(for: "the copies") {
+    try waitFor("the copies") {
       names.allSatisfy { text("bucket/\($0)/file") == "content\n" }
     }
     let status = try String(

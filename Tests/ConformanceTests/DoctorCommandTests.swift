@@ -55,14 +55,6 @@ struct DoctorCommandTests {
     """
   }
 
-  private func wait(for what: String, _ holds: () throws -> Bool) throws {
-    let deadline = MonotonicTime.now().advanced(bySeconds: 60)
-    while try !holds() {
-      guard MonotonicTime.now() < deadline else { throw TestFailure("\(what) does not come") }
-      usleep(20_000)
-    }
-  }
-
   @Test("Everything in order is exit code 0; each thing that is not is told with what to do")
   func doctor() throws {
     #expect(try drover("doctor").status == 1)
@@ -72,7 +64,7 @@ struct DoctorCommandTests {
     #expect(without.outputText.contains("fail  daemon: none runs here. Start it"))
     let daemon = try ChildProcess(try DroverBinary.path, ["daemon", "--state", state])
     for name in ["data", "backup"] {
-      try wait(for: "the run of \(name)") {
+      try waitFor("the run of \(name)") {
         try drover("get", "rs/\(name)", "-o", "jsonpath={.status.lastManualSync}").outputText
           .hasPrefix("one")
       }

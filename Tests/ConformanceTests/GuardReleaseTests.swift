@@ -52,13 +52,7 @@ struct GuardReleaseTests {
   }
 
   private func wait(for what: String, _ holds: () throws -> Bool) throws {
-    let deadline = MonotonicTime.now().advanced(bySeconds: 60)
-    while try !holds() {
-      guard MonotonicTime.now() < deadline else {
-        throw TestFailure("\(what) does not come: \(try drover("describe", "rs,rd").outputText)")
-      }
-      usleep(20_000)
-    }
+    try waitFor(what, telling: { try drover("describe", "rs,rd").outputText }, holds)
   }
 
   private func status(_ path: String, of object: String = "rs/data") throws -> String {

@@ -83,7 +83,7 @@ struct MetricsTests {
       try DroverBinary.path,
       ["daemon", "--state", state, "--metrics-address", "0", "--metrics-file", file])
     var port: UInt16?
-    try wait(for: "the address") {
+    try waitFor("the address") {
       let line = daemon.errorOutput.text.split(separator: "\n").first {
         $0.contains("metrics at http://127.0.0.1:") && $0.hasSuffix("/metrics")
       }
@@ -91,14 +91,6 @@ struct MetricsTests {
       return port != nil
     }
     return (daemon, try #require(port))
-  }
-
-  private func wait(for what: String, _ holds: () throws -> Bool) throws {
-    let deadline = MonotonicTime.now().advanced(bySeconds: 120)
-    while try !holds() {
-      guard MonotonicTime.now() < deadline else { throw TestFailure("\(what) does not come") }
-      usleep(50_000)
-    }
   }
 
   private func scrape(_ port: UInt16) throws -> String {
@@ -132,7 +124,7 @@ struct MetricsTests {
     let applied = try runProcess(
       try DroverBinary.path, ["apply", "--state", state, "-f", "-"], stdin: Array(objects.utf8))
     #expect(applied.status == 0, "\(applied.errorText)")
-    try wait(for: "four runs") { hasFour(try scrape(port)) }
+    try waitFor("four runs") { hasFour(try scrape(port)) }
     let text = try scrape(port)
     try check(text)
     let labels = #"obj_name="data",obj_namespace="default",role="source",method="rsync-tls""#
@@ -147,7 +139,7 @@ struct MetricsTests {
       #expect(text.contains(line + "\n"), "\(line)")
     }
     #expect(text.contains("drover_repository_size_bytes{obj_name=\"backup\""))
-    try wait(for: "the file") {
+    try waitFor("the file") {
       // The daemon writes it soon after.
       let bytes = (try? SmallFile.read(file, sizeBytesMax: 1 << 20)) ?? []
       return hasFour(String(decoding: bytes, as: UTF8.self))
@@ -156,7 +148,7 @@ struct MetricsTests {
     daemon.kill(SIGKILL)
     _ = daemon.wait()
     (daemon, port) = try start()
-    try wait(for: "the runs before the restart") { hasFour(try scrape(port)) }
+    try waitFor("the runs before the restart") { hasFour(try scrape(port)) }
     daemon.kill(SIGTERM)
     #expect(daemon.wait() == 0)
     #expect(daemon.errorOutput.text.contains("ended"))

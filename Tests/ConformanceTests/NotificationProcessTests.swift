@@ -14,14 +14,6 @@ struct NotificationProcessTests {
     try ByteFiles.write(Array(temporary.path("source/file").utf8), Array("content\n".utf8))
   }
 
-  private func wait(for what: String, _ holds: () throws -> Bool) throws {
-    let deadline = MonotonicTime.now().advanced(bySeconds: 60)
-    while try !holds() {
-      guard MonotonicTime.now() < deadline else { throw TestFailure("\(what) does not come") }
-      usleep(20_000)
-    }
-  }
-
   @Test("Begin, success and failure are posted and pinged; secrets stand in no log")
   func notifications() throws {
     let server = try ReplyServer { _, _ in .text(200, "ok") }
@@ -54,12 +46,12 @@ struct NotificationProcessTests {
         try DroverBinary.path, arguments + ["--state", state], stdin: Array(input.utf8))
       #expect(result.status == 0, "\(result.errorText)")
     }
-    try wait(for: "the socket") { access("\(state)/drover.sock", F_OK) == 0 }
+    try waitFor("the socket") { access("\(state)/drover.sock", F_OK) == 0 }
     try drover("apply", "-f", "-", input: objects)
-    try wait(for: "a success") { server.requests.count == 4 }
+    try waitFor("a success") { server.requests.count == 4 }
     try ByteFiles.remove(Array(temporary.path("source/file").utf8))
     try drover("trigger", "rs/backup", "--tag", "two")
-    try wait(for: "a failure") { server.requests.count == 8 }
+    try waitFor("a failure") { server.requests.count == 8 }
     let requests = server.requests
     let pings = requests.filter { $0.method == "GET" }.map(\.target)
     #expect(
@@ -74,7 +66,7 @@ struct NotificationProcessTests {
     server.end()
     // One that is down holds no run up.
     try drover("release", "rs/backup", "--now")
-    try wait(for: "the run") {
+    try waitFor("the run") {
       try runProcess(
         try DroverBinary.path,
         ["get", "rs/backup", "--state", state, "-o", "jsonpath={.status.lastManualSync}"]

@@ -13,7 +13,9 @@ import Testing
       "restic", ["--no-cache", "backup", "--stdin", "--host", "other"], environment: variables)
     let locks = "\(bench.repo.repository)/locks"
     for _ in 0..<600 {
-      if try !runChecked("ls", [locks]).output.isEmpty { return child }
+      // One that is still being written has a longer name.
+      let names = try runChecked("ls", [locks]).outputText.split(separator: "\n")
+      if names.contains(where: { $0.utf8.count == 64 }) { return child }
       usleep(50_000)
     }
     throw TestFailure("restic took no lock: \(child.errorOutput)")

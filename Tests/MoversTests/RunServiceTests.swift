@@ -61,7 +61,8 @@ import Triggers
     let (report, status, _) = try serve(
       key + source("s", "schedule: '* * * * *'"), until: "six runs"
     ) { script.starts(of: "s").count >= 6 }
-    #expect(report.exitStatus == .done)
+    // One more may have begun when it is told to end.
+    #expect([.done, .interrupted].contains(report.exitStatus))
     let times = minutes(script.starts(of: "s"))
     #expect(Set(times).count == times.count)
     // A busy machine may come late, and must not come early.
@@ -135,7 +136,8 @@ import Triggers
     let (report, status, _) = try serve(
       key + source("s", "schedule: '* * * * *'"), until: "three failures"
     ) { script.starts(of: "s").count >= 4 }
-    #expect(report.exitStatus == .done)
+    // One more may have begun when it is told to end.
+    #expect([.done, .interrupted].contains(report.exitStatus))
     let found = try #require(status["s"])
     #expect((found["drover"]?.objectValue?["failedRuns"]?.integerValue ?? 0) >= 3)
     #expect(found["latestMoverStatus"]?.objectValue?["result"] == .string("Failed"))
