@@ -106,6 +106,8 @@ final class MirrorOutput: Sendable {
         "outcome": .string(outcome.isGood ? "done" : "failed"),
         "elapsedTime": .double(outcome.seconds),
       ])
+      // Others may still take hours.
+      console.flush()
       return true
     case .passedOver(let name, let reason):
       (action, path) = ("passed_over", name)

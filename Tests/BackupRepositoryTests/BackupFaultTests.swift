@@ -25,7 +25,7 @@ import Testing
     }
     try space.write("\(source)/large", random.bytes(9 << 20))
 
-    let step = SampledCounts.count(sampled: 7, full: 1)
+    let step = SampledCounts.count(sampled: 11, full: 1)
     var number = 1
     var strikes = 0
     while true {

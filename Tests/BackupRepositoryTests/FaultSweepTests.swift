@@ -33,7 +33,7 @@ import Testing
   func everyOperationGoesWrong(work: SweepBench.Work) throws {
     let bench = try SweepBench(work)
     // In a sample each way starts at another operation, so that together they meet most of them.
-    let step = SampledCounts.count(sampled: 19, full: 1)
+    let step = SampledCounts.count(sampled: 37, full: 1)
     for (shift, fault) in Self.faults.enumerated() {
       var number = 1 + shift % step
       let leavesParts = fault == .tear(.failed) || fault == .killWithin

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import TestSupport
 import Testing
@@ -100,6 +101,33 @@ import Testing
     let alone = try bench.droverChecked(["sync", "--json", bench.source, target], client)
     #expect(!alone.outputText.contains("destination"))
     #expect(alone.outputText.split(separator: "\n").count == 1)
+  }
+
+  /// Who reads the report need not wait for one that does not answer to hear of the others.
+  @Test func theEndOfEachIsToldWhenItComes() throws {
+    let bench = try MirrorBench.rclone()
+    try bench.fill()
+    let client = try bench.client(.current)
+    let (silent, port) = try listenOnLoopback()
+    let stalled = "s3,endpoint='http://127.0.0.1:\(port)':\(bench.bucket)/x"
+    let child = try ChildProcess(
+      try DroverBinary.path,
+      ["mirror", "sync", "--json", bench.source, bench.remote("a"), bench.remote("b"), stalled],
+      environment: [
+        "RCLONE_CONFIG": client.configurationPath, "no_proxy": "127.0.0.1", "AWS_CA_BUNDLE": "",
+        "DROVER_STATE_DIR": bench.directory.path("state"),
+      ])
+    try waitFor("the end of two", telling: { child.output.text + child.errorOutput.text }) {
+      child.output.text.split(separator: "\n").filter {
+        $0.contains("\"message_type\":\"ended\"") && $0.contains("\"outcome\":\"done\"")
+      }.count == 2
+    }
+    #expect(child.isRunning)
+    child.kill(SIGINT)
+    #expect(child.wait() == 130, "\(child.errorOutput.text)")
+    #expect(try bench.work(client, bench.source, bench.remote("a")) == "")
+    #expect(try bench.work(client, bench.source, bench.remote("b")) == "")
+    withExtendedLifetime(silent) {}
   }
 
   /// Another attempt of the whole run is for those alone that need it.

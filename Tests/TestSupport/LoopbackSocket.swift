@@ -39,7 +39,7 @@ private func boundPort(_ socket: SharedDescriptor) throws -> UInt16 {
 }
 
 /// A socket that listens on a free port of 127.0.0.1, and that port.
-func listenOnLoopback() throws -> (SharedDescriptor, UInt16) {
+package func listenOnLoopback() throws -> (SharedDescriptor, UInt16) {
   let listener = try makeStreamSocket()
   try bindToLoopback(listener)
   guard listen(listener.raw, 1024) == 0 else { throw PlatformError.last("listen") }
