@@ -33,8 +33,6 @@ package struct Problem: Sendable, Equatable, CustomStringConvertible {
   package var path: String
   package var text: String
   package var suggestion: String?
-  /// The guard by which it stands against a run; nil for what is wrong.
-  package var guardName: GuardName?
 
   package init(
     _ mark: Mark, object: String? = nil, path: String = "", _ text: String,

@@ -12,8 +12,9 @@ struct ReleaseCommand: ParsableCommand {
     abstract: "Let the next run of a replication pass the guard that has ended one.",
     discussion: """
       A guard ends a run before anything is deleted at the other side; drover describe says which \
-      one and why. The release holds for one run, whatever guard it would meet: after one that \
-      counts, the guards are in force again. Who has released stands in the events.
+      one and why. Those that wait for an image, or for something to restore, end by themselves \
+      and are not released. The release holds for one run, whatever guard it would meet: after \
+      one that counts, the guards are in force again. Who has released stands in the events.
 
       The guards:
       \(ReleaseCommand.table)

@@ -52,7 +52,7 @@ struct ServedSet {
       var served = ServedEnd(
         object: object, uid: own.uid, status: own.status, end: ends[object.key])
       served.problem = plan.problems[object.key].map(ServedSet.text)
-      served.problemGuard = plan.problems[object.key]?.compactMap(\.guardName).first
+      served.problemGuard = plan.plan.held[object.key]
       served.takeRequests(from: own)
       current[object.key] = served
     }

@@ -14,6 +14,8 @@ final class PlanContext {
   let problems = ProblemList()
   /// What is wrong with volumes of this host.
   let volumeProblems = ProblemList()
+  /// Ends that a guard holds up, and nothing that is wrong.
+  private(set) var held: [ObjectKey: GuardName] = [:]
   /// The volumes of ends that were bound.
   private var volumes: [ObjectKey: BoundVolume] = [:]
 
@@ -38,9 +40,8 @@ final class PlanContext {
       }
       let text = error.hint.map { "\(error.message). \($0)" } ?? error.message
       let list = error.kind == .usage ? problems : volumeProblems
-      var problem = Problem(object.mark, object: object.label, text)
-      if case .notFilled = error { problem.guardName = .imageNotReady }
-      list.add(problem)
+      list.add(Problem(object.mark, object: object.label, text))
+      if case .notFilled = error { held[object.key] = .imageNotReady }
       return nil
     }
   }

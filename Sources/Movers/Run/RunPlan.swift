@@ -11,6 +11,8 @@ package struct RunPlan: Sendable {
   package var skipped: [RunEnd] = []
   /// Secrets that destinations without one need, made by this plan.
   package var generatedSecrets: [GeneratedSecret] = []
+  /// Replications that are not planned because a guard holds them up.
+  var held: [ObjectKey: GuardName] = [:]
   /// Objects with a status, in the order of the files.
   package var order: [ObjectKey] = []
 

@@ -106,6 +106,7 @@ package struct RunPlanner {
     rclone.add(to: &plan)
     rsync.add(to: &plan)
     let planned = Set((plan.destinations + plan.sources + plan.skipped).map(\.key))
+    plan.held = context.held
     plan.order = set.objects.map(\.key).filter(planned.contains)
     return plan
   }

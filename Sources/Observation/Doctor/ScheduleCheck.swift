@@ -22,7 +22,10 @@ package struct ScheduleCheck: Sendable {
   package func judge(_ subject: String, at now: WallTime) -> HealthCheck {
     if isPaused { return HealthCheck(.warn, subject, "it is paused", advice: "drover resume") }
     if let trip = status.guardTrip {
-      return HealthCheck(.fail, subject, trip.message, advice: "Look at it, then: drover release")
+      return HealthCheck(
+        .fail, subject, trip.message,
+        advice: trip.name.isReleasable
+          ? "Look at it, then: drover release" : "It ends when what it waits for is there")
     }
     if let condition = status.condition, condition.reason == .error {
       return HealthCheck(.fail, subject, condition.message)

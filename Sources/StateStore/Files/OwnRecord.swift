@@ -25,7 +25,7 @@ package struct OwnRecord: Sendable, Equatable {
   }
 
   /// A fresh one with a random UID (RFC 4122, version 4).
-  static func fresh(of document: JSONObject, at now: WallTime) -> OwnRecord {
+  static func fresh(specDigest: String, at now: WallTime) -> OwnRecord {
     var bytes = SecureRandom.bytes(16)
     bytes[6] = bytes[6] & 0x0f | 0x40
     bytes[8] = bytes[8] & 0x3f | 0x80
@@ -35,7 +35,7 @@ package struct OwnRecord: Sendable, Equatable {
       if [8, 12, 16, 20].contains(index) { uid += "-" }
       uid.append(character)
     }
-    return OwnRecord(uid: uid, created: now, specDigest: document.specDigest)
+    return OwnRecord(uid: uid, created: now, specDigest: specDigest)
   }
 
   var document: JSONObject {

@@ -17,9 +17,6 @@ package struct StateContents: Sendable {
   package private(set) var own: [ObjectKey: OwnRecord] = [:]
   /// What is wrong, by the object in whose file it is.
   package private(set) var problems: [ObjectKey: [Problem]] = [:]
-  /// Tells whether a file that was wrong is the same one as before.
-  package private(set) var brokenStamps: [ObjectKey: FileStamp] = [:]
-
   /// Of every file with an object: while they stay as they are, so does every object.
   package private(set) var stamps: [ObjectKey: FileStamp] = [:]
 
@@ -34,8 +31,12 @@ package struct StateContents: Sendable {
   mutating func add(broken key: ObjectKey, _ problems: [Problem], _ stamp: FileStamp) {
     set.insertBroken(key)
     self.problems[key] = problems
-    brokenStamps[key] = stamp
     stamps[key] = stamp
+  }
+
+  /// Tells whether a file that was wrong is the same one as before.
+  package var brokenStamps: [ObjectKey: FileStamp] {
+    stamps.filter { problems[$0.key] != nil }
   }
 
   /// The object as a server gives it.

@@ -122,7 +122,7 @@ package final class StateDirectory: @unchecked Sendable {
     guard let file = read(key, files) else { return }
     switch file.content {
     case .success(let object):
-      contents.add(object, ownRecord(of: key, files, object, file.specDigest), file.stamp)
+      contents.add(object, ownRecord(of: key, files, file.specDigest), file.stamp)
     case .failure(let problems): contents.add(broken: key, problems.problems, file.stamp)
     }
   }
@@ -135,7 +135,7 @@ package final class StateDirectory: @unchecked Sendable {
     let files = try ObjectFiles(key, registry)
     guard let file = read(key, files) else { return nil }
     switch file.content {
-    case .success(let object): return (object, ownRecord(of: key, files, object, file.specDigest))
+    case .success(let object): return (object, ownRecord(of: key, files, file.specDigest))
     case .failure(let problems): throw .invalid(problems.problems)
     }
   }
@@ -174,12 +174,12 @@ package final class StateDirectory: @unchecked Sendable {
 
   /// What is kept of an object, made or mended when it is not there.
   private func ownRecord(
-    of key: ObjectKey, _ files: ObjectFiles, _ object: LoadedObject, _ digest: String
+    of key: ObjectKey, _ files: ObjectFiles, _ digest: String
   ) -> OwnRecord {
     stripe(of: key).withLock {
       var record = lock.withLock { own[key] } ?? storedRecord(of: key, files)
       let before = record
-      if record == nil { record = .fresh(of: object.document, at: clock.wallTime()) }
+      if record == nil { record = .fresh(specDigest: digest, at: clock.wallTime()) }
       guard var record else { preconditionFailure("a record was made") }
       if record.specDigest != digest {
         // One that was recovered has none.
@@ -222,8 +222,7 @@ package final class StateDirectory: @unchecked Sendable {
   }
 
   private func recovered(_ files: ObjectFiles) -> OwnRecord {
-    var record = OwnRecord.fresh(of: JSONObject(), at: clock.wallTime())
-    record.specDigest = ""
+    var record = OwnRecord.fresh(specDigest: "", at: clock.wallTime())
     // A history that cannot be read either tells nothing.
     let runs = (try? runFile(files).records()) ?? []
     let counted = runs.lazy.reversed().compactMap(RunRecord.init).first {
