@@ -6,7 +6,7 @@ import Glibc
 package final class PrivateDirectory: Sendable {
   package let path: String
   /// Locked while this process lives.
-  private let lock: SharedDescriptor
+  private let lock: FileLock
 
   private static let lockName = "lock"
 
@@ -17,10 +17,11 @@ package final class PrivateDirectory: Sendable {
     var template = Array("\(parent)/drover-\(name).XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw .last("mkdtemp", parent) }
     path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let raw = open("\(path)/\(PrivateDirectory.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard raw >= 0 else { throw .last("open", path) }
-    lock = SharedDescriptor(owning: raw)
-    guard flock(raw, LOCK_EX | LOCK_NB) == 0 else { throw .last("flock", path) }
+    let lockPath = "\(path)/\(PrivateDirectory.lockName)"
+    guard let lock = try FileLock.take(lockPath, flags: O_CREAT) else {
+      throw PlatformError("flock", lockPath, errno: EWOULDBLOCK)
+    }
+    self.lock = lock
   }
 
   deinit {
@@ -36,13 +37,12 @@ package final class PrivateDirectory: Sendable {
       guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
         status.st_uid == geteuid()
       else { continue }
-      // Without a lock it is just being made.
-      let raw = open("\(path)/\(lockName)", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-      guard raw >= 0 else { continue }
-      let descriptor = Descriptor(owning: raw)
-      guard flock(descriptor.raw, LOCK_EX | LOCK_NB) == 0 else { continue }
-      empty(path)
-      rmdir(path)
+      // Without a lock it is just being made, or cannot be opened.
+      guard let lock = try? FileLock.take("\(path)/\(lockName)") else { continue }
+      withExtendedLifetime(lock) {
+        empty(path)
+        rmdir(path)
+      }
     }
   }
 

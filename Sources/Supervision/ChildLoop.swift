@@ -27,7 +27,7 @@ struct ChildLoop {
     job = spec.job.encoded()
     // Closed here when the child has it: then its end alone lets go of it.
     let lock = try spec.heldLockPath.map { (path) throws(SupervisionError) in
-      try RunLock(taking: path)
+      try RunLock.takeForChild(path)
     }
     do {
       let jobEnds = try Pipe()

@@ -53,26 +53,34 @@ package final class ChildSide: @unchecked Sendable {
 
 /// A lock file that a process holds while it lives; the kernel lets go of it with the process.
 package struct RunLock: Sendable {
-  private let descriptor: SharedDescriptor
-  var raw: Int32 { descriptor.raw }
+  private let file: FileLock
 
   /// Takes the lock. Calls `open` and `flock`; does not wait.
   /// - Throws: ``SupervisionError/lockHeld(path:)``, ``SupervisionError/lost(_:)``.
   package init(taking path: String) throws(SupervisionError) {
-    let raw = retryingOnInterrupt { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
-    guard raw >= 0 else { throw .lost(.last("open", path)) }
-    descriptor = SharedDescriptor(owning: raw)
-    guard retryingOnInterrupt({ flock(raw, LOCK_EX | LOCK_NB) }) == 0 else {
-      if errno == EWOULDBLOCK { throw .lockHeld(path: path) }
-      throw .lost(.last("flock", path))
+    file = try RunLock.required(path) { () throws(PlatformError) in
+      try FileLock.take(path, flags: O_CREAT)
     }
   }
 
-  /// Whether somebody alive holds the lock.
-  package static func isHeld(_ path: String) -> Bool {
-    let raw = retryingOnInterrupt { open(path, O_RDWR | O_CLOEXEC) }
-    guard raw >= 0 else { return false }
-    let descriptor = Descriptor(owning: raw)
-    return flock(descriptor.raw, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+  /// Takes the lock for a child, which keeps it until it ends: give it the descriptor, then close
+  /// that here.
+  /// - Throws: As ``init(taking:)``.
+  static func takeForChild(_ path: String) throws(SupervisionError) -> SharedDescriptor {
+    try required(path) { () throws(PlatformError) in
+      try FileLock.takeForChild(path, flags: O_CREAT)
+    }
   }
+
+  private static func required<Lock>(
+    _ path: String, _ take: () throws(PlatformError) -> Lock?
+  ) throws(SupervisionError) -> Lock {
+    let lock: Lock?
+    do throws(PlatformError) { lock = try take() } catch { throw .lost(error) }
+    guard let lock else { throw .lockHeld(path: path) }
+    return lock
+  }
+
+  /// Whether somebody alive holds the lock.
+  package static func isHeld(_ path: String) -> Bool { FileLock.isHeld(path) }
 }

@@ -80,7 +80,7 @@ import Volumes
     let store = ImageStore(bench.maker())
     let image = try store.make(request(bench), at: time)
     do {
-      let held = try #require(store.hold(image))
+      let held = try #require(try store.hold(image))
       let isRemoved = try store.remove(image)
       #expect(!isRemoved && access(image.path, F_OK) == 0)
       withExtendedLifetime(held) {}

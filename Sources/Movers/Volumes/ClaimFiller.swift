@@ -126,7 +126,7 @@ final class ClaimFiller: @unchecked Sendable {
   /// The image, held against removal.
   private func findImage(
     for claim: PersistentVolumeClaim
-  ) throws(ClaimProblem) -> (image: ReplicaImage, held: SharedDescriptor) {
+  ) throws(ClaimProblem) -> (image: ReplicaImage, held: FileLock) {
     let name = claim.dataSource?.name ?? ""
     let namespace = claim.metadata.namespace ?? "default"
     let key = ObjectKey(
@@ -154,7 +154,7 @@ final class ClaimFiller: @unchecked Sendable {
 
   private func open(
     _ name: String, _ namespace: String
-  ) throws(ClaimProblem) -> (image: ReplicaImage, held: SharedDescriptor) {
+  ) throws(ClaimProblem) -> (image: ReplicaImage, held: FileLock) {
     let key = ObjectKey(kind: VolumeSnapshot.uniqueKind, namespace: namespace, name: name)
     // One that cannot be read is not there.
     let path = (try? directory.object(key))?.own.status["drover"]?.objectValue?["path"]?
@@ -163,7 +163,9 @@ final class ClaimFiller: @unchecked Sendable {
       let place = CopyPlace(path: String(path[..<slash]))
       let store = ImageStore(CopyMaker(place, CopyParameters()))
       // One that cannot be read is told below.
-      if let image = (try? store.image(name, in: namespace)) ?? nil, let held = store.hold(image) {
+      if let image = (try? store.image(name, in: namespace)) ?? nil,
+        let held = (try? store.hold(image)) ?? nil
+      {
         return (image, held)
       }
     }
@@ -173,7 +175,7 @@ final class ClaimFiller: @unchecked Sendable {
   }
 
   private func copy(
-    _ found: (image: ReplicaImage, held: SharedDescriptor), _ fill: ClaimFill
+    _ found: (image: ReplicaImage, held: FileLock), _ fill: ClaimFill
   ) throws(ClaimProblem) -> CopyFacts {
     do throws(VolumeError) {
       return try withExtendedLifetime(found.held) { () throws(VolumeError) in

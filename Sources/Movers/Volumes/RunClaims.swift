@@ -44,7 +44,7 @@ package struct RunClaims {
     else { return nil }
     let store = ImageStore(CopyMaker(try volume.place(), volume.parameters))
     guard let image = try store.image(image, in: volume.namespace),
-      let held = store.hold(image)
+      let held = try store.hold(image)
     else { return nil }
     return try withExtendedLifetime(held) { () throws(VolumeError) in
       try fill.fill(from: image) { false }

@@ -66,10 +66,10 @@ package final class UploadJournal: Sendable {
     let place: UploadPlace
     fileprivate let name: String
     private let journal: UploadJournal
-    private let lock: SharedDescriptor
+    private let lock: FileLock
 
     fileprivate init(
-      _ journal: UploadJournal, _ place: UploadPlace, _ name: String, _ lock: SharedDescriptor
+      _ journal: UploadJournal, _ place: UploadPlace, _ name: String, _ lock: FileLock
     ) {
       (self.journal, self.place, self.name, self.lock) = (journal, place, name, lock)
     }
@@ -107,27 +107,12 @@ package final class UploadJournal: Sendable {
   }
 
   /// The locked file of a name; nil when somebody else has it.
-  private func hold(_ name: String) throws(MirrorError) -> SharedDescriptor? {
+  private func hold(_ name: String) throws(MirrorError) -> FileLock? {
     let lockName = name + UploadJournal.lockSuffix
-    while true {
-      let raw = retryingOnInterrupt {
-        openat(
-          descriptor.raw, lockName, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
-      }
-      guard raw >= 0 else { throw failure("openat", lockName) }
-      let lock = SharedDescriptor(owning: raw)
-      guard retryingOnInterrupt({ flock(raw, LOCK_EX | LOCK_NB) }) == 0 else {
-        guard errno == EWOULDBLOCK else { throw failure("flock", lockName) }
-        return nil
-      }
-      // The file may have gone between its opening and the lock.
-      var (own, standing) = (stat(), stat())
-      guard fstat(raw, &own) == 0 else { throw failure("fstat", lockName) }
-      if fstatat(descriptor.raw, lockName, &standing, AT_SYMLINK_NOFOLLOW) == 0,
-        own.st_ino == standing.st_ino, own.st_dev == standing.st_dev
-      {
-        return lock
-      }
+    do throws(PlatformError) {
+      return try FileLock.take(lockName, in: descriptor.raw, flags: O_CREAT)
+    } catch {
+      throw failure(error, lockName)
     }
   }
 
@@ -251,6 +236,10 @@ package final class UploadJournal: Sendable {
   }
 
   private func failure(_ call: StaticString, _ file: String) -> MirrorError {
-    .local(.last(call), path: Array("\(directory)/\(file)".utf8))
+    failure(.last(call), file)
+  }
+
+  private func failure(_ error: PlatformError, _ file: String) -> MirrorError {
+    .local(error, path: Array("\(directory)/\(file)".utf8))
   }
 }

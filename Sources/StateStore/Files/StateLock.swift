@@ -6,21 +6,16 @@ import Platform
 struct StateLock: Sendable {
   static let name = "drover.lock"
 
-  private let descriptor: SharedDescriptor
+  private let file: FileLock
 
   /// Takes the lock and notes the process in it; nil when another process holds it.
   init?(taking path: String) throws(PlatformError) {
-    let raw = retryingOnInterrupt { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
-    guard raw >= 0 else { throw .last("open", path) }
-    descriptor = SharedDescriptor(owning: raw)
-    guard retryingOnInterrupt({ flock(raw, LOCK_EX | LOCK_NB) }) == 0 else {
-      if errno == EWOULDBLOCK { return nil }
-      throw .last("flock", path)
-    }
+    guard let file = try FileLock.take(path, flags: O_CREAT) else { return nil }
+    self.file = file
     // For people only: a full disk does not matter here.
-    _ = ftruncate(raw, 0)
+    _ = ftruncate(file.raw, 0)
     let text = Array("\(getpid())\n".utf8)
-    _ = pwrite(raw, text, text.count, 0)
+    _ = pwrite(file.raw, text, text.count, 0)
   }
 
   /// Whom the lock says it belongs to.

@@ -10,19 +10,19 @@ package final class CopyRecord: Sendable {
 
   package let place: CopyPlace
   package let name: String
-  private let descriptor: SharedDescriptor
+  private let file: FileLock
 
   /// Makes the record, or takes one over whose holder has gone; the copy itself may be there then.
   /// - Throws: ``VolumeError/inUse(path:)`` when somebody alive holds it.
   init(taking name: String, in place: CopyPlace) throws(VolumeError) {
-    guard let record = try CopyRecord.take(name, place, flags: O_CREAT) else {
+    guard let file = try CopyRecord.take(name, place, flags: O_CREAT) else {
       throw .inUse(path: place.path(of: name))
     }
-    (self.name, self.place, descriptor) = (name, place, record)
+    (self.name, self.place, self.file) = (name, place, file)
   }
 
-  private init(_ name: String, _ place: CopyPlace, _ descriptor: SharedDescriptor) {
-    (self.name, self.place, self.descriptor) = (name, place, descriptor)
+  private init(_ name: String, _ place: CopyPlace, _ file: FileLock) {
+    (self.name, self.place, self.file) = (name, place, file)
   }
 
   /// The record of a copy that nobody holds; nil when there is none, or when it is held.
@@ -32,26 +32,13 @@ package final class CopyRecord: Sendable {
 
   private static func take(
     _ name: String, _ place: CopyPlace, flags: Int32
-  ) throws(VolumeError) -> SharedDescriptor? {
+  ) throws(VolumeError) -> FileLock? {
     let path = place.path(of: name) + suffix
-    while true {
-      let raw = retryingOnInterrupt {
-        open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0o600)
-      }
-      if raw < 0, errno == ENOENT, flags == 0 { return nil }
-      guard raw >= 0 else { throw .copy(path, PlatformError.last("open", path)) }
-      let descriptor = SharedDescriptor(owning: raw)
-      guard flock(raw, LOCK_EX | LOCK_NB) == 0 else {
-        if errno == EWOULDBLOCK { return nil }
-        throw .copy(path, PlatformError.last("flock", path))
-      }
-      // Whoever held it before may have removed the file.
-      var (own, named) = (stat(), stat())
-      if fstat(raw, &own) == 0, lstat(path, &named) == 0, own.st_ino == named.st_ino,
-        own.st_dev == named.st_dev
-      {
-        return descriptor
-      }
+    do throws(PlatformError) {
+      return try FileLock.take(path, flags: flags)
+    } catch {
+      if error.errno == ENOENT, flags == 0 { return nil }
+      throw .copy(path, error)
     }
   }
 
@@ -60,7 +47,7 @@ package final class CopyRecord: Sendable {
     var bytes = [UInt8](repeating: 0, count: CopyRecord.sizeBytesMax)
     let count = bytes.withUnsafeMutableBytes { buffer in
       // What cannot be read says nothing.
-      (try? FileIO.read(descriptor.raw, into: buffer, at: 0)) ?? 0
+      (try? FileIO.read(file.raw, into: buffer, at: 0)) ?? 0
     }
     // As above.
     return (try? JSONValue(parsing: Array(bytes[..<count])))?.objectValue ?? JSONObject()
@@ -69,9 +56,9 @@ package final class CopyRecord: Sendable {
   /// Writes what the copy will be, on the disk when this returns.
   func store(_ content: JSONObject) throws(VolumeError) {
     do throws(PlatformError) {
-      try FileIO.truncate(descriptor.raw, to: 0)
-      try FileIO.write(descriptor.raw, JSONValue.object(content).encoded(), at: 0)
-      try FileIO.synchronizeData(descriptor.raw)
+      try FileIO.truncate(file.raw, to: 0)
+      try FileIO.write(file.raw, JSONValue.object(content).encoded(), at: 0)
+      try FileIO.synchronizeData(file.raw)
     } catch {
       throw .copy(place.path(of: name), error)
     }

@@ -63,6 +63,8 @@ extension ReplicaImage {
 package struct ImageStore: Sendable {
   static let suffix = ".image"
   private static let recordSizeBytesMax = 64 << 10
+  private static let tryCountMax = 100
+  private static let pauseMicroseconds: UInt32 = 10_000
 
   private let maker: CopyMaker
 
@@ -186,36 +188,37 @@ package struct ImageStore: Sendable {
     }
   }
 
-  /// Keeps others from removing an image while it is read; nil when it is gone.
-  package func hold(_ image: ReplicaImage) -> SharedDescriptor? {
-    guard let descriptor = open(image) else { return nil }
-    return flock(descriptor.raw, LOCK_SH | LOCK_NB) == 0 && isThere(image, descriptor)
-      ? descriptor : nil
+  /// Keeps others from removing an image while it is read; nil when it is gone, or going. Waits a
+  /// moment for somebody who only looks whether it is read.
+  package func hold(_ image: ReplicaImage) throws(VolumeError) -> FileLock? {
+    do throws(PlatformError) {
+      for _ in 0..<ImageStore.tryCountMax {
+        if let lock = try FileLock.take(image.path + ImageStore.suffix, .shared) { return lock }
+        usleep(ImageStore.pauseMicroseconds)
+      }
+      return nil
+    } catch {
+      if error.errno == ENOENT { return nil }
+      throw .copy(image.path, error)
+    }
   }
 
   /// Whether somebody reads an image.
   package func isRead(_ image: ReplicaImage) -> Bool {
-    guard let descriptor = open(image) else { return false }
-    return flock(descriptor.raw, LOCK_EX | LOCK_NB) != 0
-  }
-
-  private func open(_ image: ReplicaImage) -> SharedDescriptor? {
-    let raw = retryingOnInterrupt {
-      Glibc.open(image.path + ImageStore.suffix, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-    }
-    return raw >= 0 ? SharedDescriptor(owning: raw) : nil
-  }
-
-  private func isThere(_ image: ReplicaImage, _ descriptor: SharedDescriptor) -> Bool {
-    var (own, named) = (stat(), stat())
-    return fstat(descriptor.raw, &own) == 0
-      && lstat(image.path + ImageStore.suffix, &named) == 0 && own.st_ino == named.st_ino
+    FileLock.isHeld(image.path + ImageStore.suffix)
   }
 
   /// Removes an image; false when somebody reads it. Cut short, it is left over as a copy is.
   package func remove(_ image: ReplicaImage) throws(VolumeError) -> Bool {
-    guard let held = open(image) else { return true }
-    guard flock(held.raw, LOCK_EX | LOCK_NB) == 0 else { return false }
+    let held: FileLock?
+    do throws(PlatformError) {
+      held = try FileLock.take(image.path + ImageStore.suffix)
+    } catch {
+      if error.errno == ENOENT { return true }
+      throw .copy(image.path, error)
+    }
+    guard let held else { return false }
+    defer { withExtendedLifetime(held) {} }
     let file = CopyPlace.name(image.name, in: image.namespace)
     let record = try CopyRecord(taking: file, in: place)
     try record.store(
