@@ -11,6 +11,7 @@ import Platform
   private let receiver: HTTPReceiver
   private let isCancelled: @Sendable () -> Bool
   private let pace: (@Sendable (Int) -> Void)?
+  private let activity: Activity?
   private var cursor: HTTPBodyCursor?
 
   private(set) var head = HTTPResponseHead(status: 0)
@@ -32,7 +33,8 @@ import Platform
     limits = options.limits
     self.receiver = receiver
     isCancelled = options.isCancelled
-    pace = request.pace
+    pace = options.pace(of: request)
+    activity = options.activity
     cursor = request.body.map(HTTPBodyCursor.init)
   }
 
@@ -44,7 +46,8 @@ import Platform
   func send(into buffer: UnsafeMutableRawBufferPointer) -> Int {
     do throws(HTTPError) {
       let count = try unsafe cursor?.read(into: buffer) ?? 0
-      if count > 0, let pace { pace(count) }
+      activity?.note()
+      if count > 0 { pace?(count) }
       if isCancelled() { throw .cancelled }
       return count
     } catch {
@@ -104,6 +107,7 @@ import Platform
   }
 
   private func endHead() -> Bool {
+    activity?.note()
     // Of an interim answer.
     guard head.status >= 200 else { return true }
     isHeadWhole = true
@@ -122,6 +126,7 @@ import Platform
 
   /// `CURLOPT_WRITEFUNCTION`. False ends the transfer.
   func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    activity?.note()
     if isCancelled() { return fail(.cancelled) }
     guard head.isSuccess else { return unsafe takeFailure(bytes) }
     switch receiver {

@@ -193,7 +193,7 @@ import Platform
       (1...HTTPClient.postByteCountMax).contains(Int(body.sizeBytes))
     {
       // One call of the kernel and one packet with the header. The request holds the memory.
-      request.pace?(Int(body.sizeBytes))
+      options.pace(of: request)?(Int(body.sizeBytes))
       handle.set(CURLOPT_POST, true)
       unsafe handle.set(CURLOPT_POSTFIELDS, pointer: UnsafeMutableRawPointer(mutating: memory))
       handle.set(CURLOPT_POSTFIELDSIZE_LARGE, size: body.sizeBytes)

@@ -1,3 +1,5 @@
+package import Platform
+
 /// The way to a server.
 package enum HTTPProxy: Sendable, Equatable {
   /// As curl does: `http_proxy` for http, in lower case alone; `https_proxy`, `all_proxy` and
@@ -41,8 +43,17 @@ package struct HTTPOptions: Sendable {
   package var expectByteCountMin: Int64 = 1 << 20
   /// Connections that are kept for later requests.
   package var idleCountMax = 32
+  /// Told of every part of a request or an answer that passes; waits of ``HTTPRequest/pace`` are
+  /// work to it.
+  package var activity: Activity?
   /// Asked at least once a second during a request; true ends it.
   package var isCancelled: @Sendable () -> Bool = { false }
 
   package init() {}
+
+  /// The pace of a request; its waits are no standing still.
+  func pace(of request: HTTPRequest) -> (@Sendable (Int) -> Void)? {
+    guard let pace = request.pace, let activity else { return request.pace }
+    return { byteCount in activity.working { pace(byteCount) } }
+  }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import Synchronization
 import TestSupport
@@ -38,15 +39,14 @@ import Testing
     var options = SharingOptions()
     options.pieceSizeBytes = 10_000
     options.pieceCountMax = 4
-    options.firstPatienceSeconds = 0.05
-    options.patienceSeconds = 0.05
+    options.patienceSecondsMin = 0.05
     return options
   }
 
   private func file(
     lanes: Int, _ options: SharingOptions
   ) throws -> (file: SharedFile, paces: [LanePace]) {
-    let paces = (0..<lanes).map { _ in LanePace(options) }
+    let paces = (0..<lanes).map { _ in LanePace(options, Activity()) }
     let window = try ContentWindow(
       content, expected: 1 << UInt64(lanes) - 1, hashes: true, options, paces)
     return (SharedFile(content, window: window, hashes: true), paces)
@@ -73,8 +73,7 @@ import Testing
 
   @Test func allReadTheSamePieces() throws {
     var options = options
-    options.patienceSeconds = 600
-    options.firstPatienceSeconds = 600
+    (options.patienceSecondsMin, options.patienceSecondsMax) = (600, 600)
     options.delaySecondsMax = 600
     let (file, paces) = try file(lanes: 3, options)
     let threads = (0..<3).map { lane in
@@ -115,7 +114,7 @@ import Testing
 
   /// A destination that does something is waited for, one that has gone is not.
   @Test func patienceDependsOnProgress() {
-    let pace = LanePace(options)
+    let pace = LanePace(options, Activity())
     let start = MonotonicTime.now()
     let late = start.advanced(bySeconds: 10)
     #expect(!pace.isLate(since: start, now: start))
@@ -130,8 +129,44 @@ import Testing
     pace.leave()
     #expect(pace.isLoose(start))
     // Who comes late too often has used up what the others give it.
-    let tardy = LanePace(options)
+    let tardy = LanePace(options, Activity())
     #expect(tardy.charge(since: start, now: start.advanced(bySeconds: 1)))
     #expect(!tardy.charge(since: start, now: start.advanced(bySeconds: 8)))
+  }
+
+  /// Patience is a part of the time that has passed, of some length at least and at most.
+  @Test(arguments: [(0.1, 0.25), (5, 0.25), (20, 0.8), (1000, 2)])
+  func patienceGrowsWithTheRun(waitBegins: Double, patience: Double) {
+    let begin = MonotonicTime.now()
+    let start = begin.advanced(bySeconds: waitBegins)
+    func isLate(after seconds: Double) -> Bool {
+      LanePace(SharingOptions(), Activity())
+        .isLate(since: start, now: start.advanced(bySeconds: seconds))
+    }
+    // The time that is waited counts as well.
+    #expect(!isLate(after: patience * 0.98))
+    #expect(isLate(after: patience * 1.1))
+  }
+
+  /// What its connections carry keeps a destination from being late.
+  @Test func trafficIsProgress() {
+    let activity = Activity()
+    let pace = LanePace(options, activity)
+    let start = MonotonicTime.now()
+    usleep(100_000)
+    activity.note()
+    #expect(!pace.isLate(since: start, now: MonotonicTime.now()))
+    usleep(100_000)
+    #expect(pace.isLate(since: start, now: MonotonicTime.now()))
+  }
+
+  /// One whose answers take long may take as long again.
+  @Test func patienceIsLongerThanAnAnswer() {
+    let pace = LanePace(options, Activity())
+    usleep(100_000)
+    pace.progress(answers: true)
+    let start = MonotonicTime.now()
+    #expect(!pace.isLate(since: start, now: start.advanced(bySeconds: 0.25)))
+    #expect(pace.isLate(since: start, now: start.advanced(bySeconds: 2.1)))
   }
 }

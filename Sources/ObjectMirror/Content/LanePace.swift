@@ -6,16 +6,18 @@ import Platform
 /// behind: it is *loose* until it goes on, and for a while after, and reads for itself whatever the
 /// others have passed.
 final class LanePace: @unchecked Sendable {
-  private static let looseSecondsMin = 5.0
+  private static let looseSecondsMin = 2.0
   private static let looseSecondsMax = 60.0
 
+  /// Of the destination, also of what its connections carry.
+  private let activity: Activity
   private let options: SharingOptions
+  private let began = MonotonicTime.now()
   private let lock = Lock()
   // Guarded by `lock`.
-  private var lastProgress = MonotonicTime.now()
-  private var hasAnswered = false
+  /// How long its first answer has taken.
+  private var answerSeconds: Double?
   private var hasLeft = false
-  private var busyCount = 0
   /// Nil while it is not loose; the end of time until it goes on.
   private var looseUntil: MonotonicTime?
   private var looseSeconds = LanePace.looseSecondsMin
@@ -23,17 +25,18 @@ final class LanePace: @unchecked Sendable {
   private var credit: Double
   private var creditTime = MonotonicTime.now()
 
-  init(_ options: SharingOptions) {
+  init(_ options: SharingOptions, _ activity: Activity) {
     self.options = options
+    self.activity = activity
     credit = options.delaySecondsMax
   }
 
   /// The destination has done something. `answers` when that proves that it is there.
   func progress(answers: Bool = false) {
+    activity.note()
     let now = MonotonicTime.now()
     lock.withLock {
-      lastProgress = now
-      if answers { hasAnswered = true }
+      if answers, answerSeconds == nil { answerSeconds = now.seconds(since: began) }
       if let end = looseUntil, end.nanoseconds == .max {
         looseUntil = now.advanced(bySeconds: looseSeconds)
         looseSeconds = min(looseSeconds * 2, LanePace.looseSecondsMax)
@@ -44,14 +47,7 @@ final class LanePace: @unchecked Sendable {
   /// Runs what takes a while on this machine: nobody takes that for a stall.
   func working<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value
   {
-    lock.withLock { busyCount += 1 }
-    defer {
-      lock.withLock {
-        busyCount -= 1
-        lastProgress = MonotonicTime.now()
-      }
-    }
-    return try body()
+    try activity.working(body)
   }
 
   /// Nothing is to be expected of it any more.
@@ -75,13 +71,20 @@ final class LanePace: @unchecked Sendable {
   func isLate(since start: MonotonicTime, now: MonotonicTime) -> Bool {
     lock.withLock {
       if isLooseNow(now) { return true }
-      let patience = hasAnswered ? options.patienceSeconds : options.firstPatienceSeconds
-      guard busyCount == 0, now.seconds(since: max(lastProgress, start)) > patience else {
-        return false
-      }
+      guard let idleSince = activity.idleSince,
+        now.seconds(since: max(idleSince, start)) > patienceSeconds(now)
+      else { return false }
       looseUntil = MonotonicTime(nanoseconds: .max)
       return true
     }
+  }
+
+  /// How long it may do nothing while others wait: a small part of the time that the run has taken,
+  /// but more than an answer of this destination takes.
+  private func patienceSeconds(_ now: MonotonicTime) -> Double {
+    let share = now.seconds(since: began) * options.patienceRatio
+    let answer = (answerSeconds ?? 0) * SharingOptions.answerCount
+    return min(max(share, answer, options.patienceSecondsMin), options.patienceSecondsMax)
   }
 
   /// Charges it with the time up to `now` that somebody has waited `since` then for it to come to

@@ -9,10 +9,13 @@ package struct SharingOptions: Sendable {
   package var pieceCountMax = 8
   /// Files whose place in the listing is remembered.
   package var placeCountMax = 1 << 16
-  /// How long a destination may do nothing while others wait for it, before it has answered at all
-  /// and after that.
-  package var firstPatienceSeconds = 0.5
-  package var patienceSeconds = 2.0
+  /// How long a destination may do nothing while others wait for it, at least and at most, and the
+  /// part of the run's time in between: a stall is to cost the others a twentieth at most.
+  package var patienceSecondsMin = 0.25
+  package var patienceSecondsMax = 2.0
+  package var patienceRatio = 0.04
+  /// A destination may take the time of so many first answers.
+  static let answerCount = 3.0
   /// How long others may wait for a destination that works but comes late to a file, and which
   /// part of the time on top.
   package var delaySecondsMax = 3.0

@@ -51,14 +51,16 @@ final class SourceShare: @unchecked Sendable {
   private var open: [Int64] = []
   private var openingWaiterCount = 0
 
-  /// With `hashes` the MD5 of each content is made while it passes.
-  init(_ source: MirrorSide, laneCount: Int, hashes: Bool, _ options: SharingOptions) {
+  /// One of `activities` for each destination. With `hashes` the MD5 of each content is made while
+  /// it passes.
+  init(_ source: MirrorSide, _ activities: [Activity], hashes: Bool, _ options: SharingOptions) {
+    let laneCount = activities.count
     precondition((1...64).contains(laneCount), "destinations are bits of a word")
     self.source = source
     self.options = options
     self.hashes = hashes
     isShared = laneCount > 1
-    paces = (0..<laneCount).map { _ in LanePace(options) }
+    paces = activities.map { LanePace(options, $0) }
     active = laneCount == 64 ? .max : 1 << UInt64(laneCount) - 1
     slots = isShared ? Array(repeating: Slot(), count: options.placeCountMax) : []
     opened = Condition(lock)
@@ -164,7 +166,7 @@ final class SourceShare: @unchecked Sendable {
       case .untouched: return try openFirst(item, index, lane, purpose)
       case .opening:
         openingWaiterCount += 1
-        opened.wait()
+        paces[lane].working { opened.wait() }
         openingWaiterCount -= 1
       case .whole(let bytes):
         if purpose == .taking { settle(index, lane) }
@@ -213,7 +215,9 @@ final class SourceShare: @unchecked Sendable {
     if isWhole { reserve(weight, for: lane) }
     lock.unlock()
     let result = Result { () throws(MirrorError) in
-      try opened(item.entry, wholeSizeBytesMax: isWhole ? options.wholeSizeBytesMax : -1)
+      try paces[lane].working { () throws(MirrorError) in
+        try opened(item.entry, wholeSizeBytesMax: isWhole ? options.wholeSizeBytesMax : -1)
+      }
     }
     lock.lock()
     if openingWaiterCount > 0 { opened.broadcast() }

@@ -80,7 +80,7 @@ package final class PermissionsFile {
     var options = ComparisonOptions()
     options.checksum = true
     let item = NumberedEntry(number: 0, entry: entry)
-    let share = SourceShare(.local(side), laneCount: 1, hashes: true, SharingOptions())
+    let share = SourceShare(.local(side), [Activity()], hashes: true, SharingOptions())
     let judge = PairJudge(
       source: .local(side), destination: destination, options: options, usesServerTimes: false,
       share: share, lane: 0)
@@ -108,7 +108,7 @@ package final class PermissionsFile {
         path: PermissionsFile.path,
         problem: "it is larger than \(PermissionsFile.sizeBytesMax >> 30) GiB")
     }
-    let share = SourceShare(source, laneCount: 1, hashes: true, SharingOptions())
+    let share = SourceShare(source, [Activity()], hashes: true, SharingOptions())
     let copier = Copier(
       source: source, destination: .local(side), mediaTypes: MediaTypes(), share: share, lane: 0,
       laneCount: 1)

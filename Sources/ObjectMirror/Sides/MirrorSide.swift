@@ -15,6 +15,12 @@ package enum MirrorSide: Sendable {
     }
   }
 
+  /// What its connections carry; one of its own for a directory, which is told of what its
+  /// destination does.
+  var activity: Activity {
+    if case .store(let side) = self { side.activity } else { Activity() }
+  }
+
   /// How names become keys; nil for a side that takes over that of the other.
   var encoding: NameEncoding? {
     if case .store(let side) = self { side.encoding } else { nil }

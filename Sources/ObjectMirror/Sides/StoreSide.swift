@@ -37,6 +37,7 @@ package final class StoreSide: Sendable {
   let only: [UInt8]?
   private let bucketState: BucketState
   let bandwidth: BandwidthLimit?
+  let activity = Activity()
 
   /// - Throws: `.usage`, `.unserved`, `.store` for options that are wrong.
   package init(
@@ -46,9 +47,10 @@ package final class StoreSide: Sendable {
       throw .unserved("the remote names no bucket: write NAME:BUCKET/PATH")
     }
     try StoreSide.refuseUnserved(options)
+    var http = settings.http
+    http.activity = activity
     do throws(S3Error) {
-      client = S3Client(
-        try StoreSide.clientOptions(options, settings), http: HTTPClient(settings.http))
+      client = S3Client(try StoreSide.clientOptions(options, settings), http: HTTPClient(http))
     } catch {
       throw .store(error)
     }

@@ -67,7 +67,7 @@ package final class MirrorCheck: @unchecked Sendable {
     self.observe = observe
     judge = PairJudge(
       source: source, destination: destination, options: comparison, usesServerTimes: true,
-      share: SourceShare(source, laneCount: 1, hashes: false, options.sharing), lane: 0)
+      share: SourceShare(source, [Activity()], hashes: false, options.sharing), lane: 0)
   }
 
   /// - Throws: a side that cannot be listed; a cancellation.

@@ -51,7 +51,7 @@ package final class MirrorRun: @unchecked Sendable {
     let plan = try ListingPlan(source: source, destinations: destinations, options)
     let broadcast = EntryBroadcast(destinations.count, directory: options.temporaryDirectory)
     let share = SourceShare(
-      source, laneCount: destinations.count, hashes: wantsDigests, options.sharing)
+      source, destinations.map(\.activity), hashes: wantsDigests, options.sharing)
     let lanes = destinations.indices.map {
       DestinationLane($0, of: self, plan, broadcast.queues[$0], share)
     }
