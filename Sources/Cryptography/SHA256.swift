@@ -1,4 +1,5 @@
 import COpenSSL
+import Glibc
 
 /// SHA-256 over bytes that arrive in pieces. One owner, one thread, reused by ``reset()``.
 /// Source: FIPS 180-4.
@@ -81,20 +82,37 @@ package struct SHA256: ~Copyable, @unchecked Sendable {
 /// HMAC-SHA-256 of one message, RFC 2104.
 /// - Throws: `CryptographyError.unavailable`.
 package func hmacSHA256(key: [UInt8], _ message: [UInt8]) throws(CryptographyError) -> [UInt8] {
+  let result = unsafe key.withUnsafeBytes { (key) in
+    Result { () throws(CryptographyError) in try unsafe hmacSHA256(key: key, message) }
+  }
+  return try result.get()
+}
+
+/// The same with a key that is only lent.
+/// - Throws: `CryptographyError.unavailable`.
+package func hmacSHA256(
+  key: UnsafeRawBufferPointer, _ message: [UInt8]
+) throws(CryptographyError) -> [UInt8] {
   let blockLength = 64
   var hash = try SHA256()
-  var block = key
-  if block.count > blockLength {
-    hash.add(block)
-    block = hash.finish()
+  return unsafe withUnsafeTemporaryAllocation(byteCount: blockLength, alignment: 16) { block in
+    unsafe block.initializeMemory(as: UInt8.self, repeating: 0)
+    if key.count > blockLength {
+      unsafe hash.update(key)
+      unsafe hash.finish(into: block)
+    } else {
+      unsafe block.copyMemory(from: key)
+    }
+    for index in 0..<blockLength { unsafe block[index] ^= 0x36 }
+    unsafe hash.update(UnsafeRawBufferPointer(block))
+    hash.add(message)
+    let inner = hash.finish()
+    for index in 0..<blockLength { unsafe block[index] ^= 0x36 ^ 0x5c }
+    unsafe hash.update(UnsafeRawBufferPointer(block))
+    hash.add(inner)
+    unsafe explicit_bzero(block.baseAddress.unsafelyUnwrapped, blockLength)
+    return hash.finish()
   }
-  block += [UInt8](repeating: 0, count: blockLength - block.count)
-  hash.add(block.map { $0 ^ 0x36 })
-  hash.add(message)
-  let inner = hash.finish()
-  hash.add(block.map { $0 ^ 0x5c })
-  hash.add(inner)
-  return hash.finish()
 }
 
 /// Derives `count` bytes for one purpose from a secret: HKDF-SHA-256 without salt, `label` as info.

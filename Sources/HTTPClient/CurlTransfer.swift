@@ -77,29 +77,32 @@ import Platform
     // Fields behind a body in chunks say nothing that is needed here.
     guard !isHeadWhole else { return true }
     guard unsafe !text.isEmpty else { return endHead() }
-    guard head.fields.all.count < limits.fieldCountMax else {
+    guard head.fields.count < limits.fieldCountMax else {
       return fail(
         .tooLarge(server: server, what: "the number of header fields", limit: limits.fieldCountMax))
     }
     if let colon = unsafe text.firstIndex(of: UInt8(ascii: ":")) {
-      let name = unsafe String(decoding: text[..<colon], as: UTF8.self)
       let value = unsafe CurlTransfer.trimmed(text[(colon + 1)...])
-      head.fields.append(HTTPField(name, value))
+      unsafe head.fields.append(name: text[..<colon], value: value)
     }
     return true
   }
 
-  private static func trimmed(_ text: Slice<UnsafeRawBufferPointer>) -> String {
-    let start = unsafe text.drop { $0 == 0x20 || $0 == 0x09 }
-    let end = unsafe start.lastIndex { $0 != 0x20 && $0 != 0x09 }
-    guard let end else { return "" }
-    return unsafe String(decoding: start[...end], as: UTF8.self)
+  private static func trimmed(
+    _ text: Slice<UnsafeRawBufferPointer>
+  ) -> Slice<UnsafeRawBufferPointer> {
+    func isBlank(_ byte: UInt8?) -> Bool { byte == 0x20 || byte == 0x09 }
+    var text = unsafe text
+    while unsafe isBlank(text.first) { unsafe text = unsafe text.dropFirst() }
+    while unsafe isBlank(text.last) { unsafe text = unsafe text.dropLast() }
+    return unsafe text
   }
 
   /// A status line; an earlier header was that of an interim answer.
   private func begin(_ line: Slice<UnsafeRawBufferPointer>) -> Bool {
-    let words = unsafe line.split(separator: 0x20, omittingEmptySubsequences: true)
-    let status = unsafe words.count > 1 ? Int(String(decoding: words[1], as: UTF8.self)) : nil
+    let rest = unsafe line.drop { $0 != 0x20 }.drop { $0 == 0x20 }
+    let digits = unsafe rest.prefix { $0 != 0x20 }
+    let status = unsafe Int(String(decoding: digits, as: UTF8.self))
     head = HTTPResponseHead(status: status ?? 0)
     if head.status == 100 { hadContinue = true }
     isHeadWhole = false

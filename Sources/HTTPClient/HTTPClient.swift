@@ -180,7 +180,7 @@ import Platform
     for field in request.fields {
       // A value of nothing needs the other mark, or the field is left out.
       try handle.append(
-        line: field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
+        line: field.value.isEmpty ? field.name + ";" : field.name + ": " + field.value)
     }
     handle.useLines()
     return asksLeave
@@ -198,7 +198,9 @@ import Platform
       unsafe handle.set(CURLOPT_POSTFIELDS, pointer: UnsafeMutableRawPointer(mutating: memory))
       handle.set(CURLOPT_POSTFIELDSIZE_LARGE, size: body.sizeBytes)
       // What libcurl would take the body for.
-      let isTold = request.fields.contains { HTTPFields.areEqual($0.name, "content-type") }
+      let isTold = request.fields.contains {
+        HTTPFields.areEqual($0.name.utf8, "content-type".utf8)
+      }
       if !isTold { try handle.append(line: "Content-Type:") }
     } else if request.method != .delete || request.body != nil {
       // A body of no bytes announces its length as well.

@@ -1,21 +1,59 @@
-/// The fields of a received header, in their order; names compare without case.
+/// The fields of a received header, in their order; names compare without case. They are kept as
+/// they came: most are never asked for.
 package struct HTTPFields: Sendable {
-  package private(set) var all: [HTTPField] = []
+  private struct Place {
+    var nameStart: Int
+    var valueStart: Int
+    var end: Int
+  }
 
-  package init(_ fields: [HTTPField] = []) { all = fields }
+  private var bytes: [UInt8] = []
+  private var places: [Place] = []
+
+  package init(_ fields: [HTTPField] = []) {
+    for field in fields { append(name: field.name.utf8, value: field.value.utf8) }
+  }
+
+  package var count: Int { places.count }
+
+  package var all: [HTTPField] {
+    places.map { HTTPField(text($0.nameStart..<$0.valueStart), text($0.valueStart..<$0.end)) }
+  }
+
+  private func text(_ range: Range<Int>) -> String {
+    String(decoding: bytes[range], as: UTF8.self)
+  }
 
   /// The first value of a name.
   package subscript(name: String) -> String? {
-    all.first { HTTPFields.areEqual($0.name, name) }?.value
+    for place in places where place.valueStart - place.nameStart == name.utf8.count {
+      if HTTPFields.areEqual(bytes[place.nameStart..<place.valueStart], name.utf8) {
+        return text(place.valueStart..<place.end)
+      }
+    }
+    return nil
   }
 
   /// The number that a field holds; nil for none, and for what is no number.
   package func integer(_ name: String) -> Int64? { self[name].flatMap { Int64($0) } }
 
-  mutating func append(_ field: HTTPField) { all.append(field) }
+  mutating func append(name: some Collection<UInt8>, value: some Collection<UInt8>) {
+    if bytes.isEmpty {
+      bytes.reserveCapacity(HTTPFields.byteCountUsual)
+      places.reserveCapacity(HTTPFields.countUsual)
+    }
+    let start = bytes.count
+    bytes += name
+    let valueStart = bytes.count
+    bytes += value
+    places.append(Place(nameStart: start, valueStart: valueStart, end: bytes.count))
+  }
 
-  static func areEqual(_ a: String, _ b: String) -> Bool {
-    a.utf8.count == b.utf8.count && zip(a.utf8, b.utf8).allSatisfy { lower($0) == lower($1) }
+  private static let byteCountUsual = 512
+  private static let countUsual = 16
+
+  static func areEqual(_ a: some Sequence<UInt8>, _ b: some Sequence<UInt8>) -> Bool {
+    a.elementsEqual(b) { lower($0) == lower($1) }
   }
 
   private static func lower(_ byte: UInt8) -> UInt8 {

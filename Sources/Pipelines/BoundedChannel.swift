@@ -15,6 +15,7 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
   private let writable: Condition
   private let countMax: Int
   private let weightMax: Int
+  private let refillsInBulk: Bool
   private var items: [(item: Item, weight: Int)?]
   private var head = 0
   private var count = 0
@@ -22,8 +23,12 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
   private var closed = false
   private var failed = false
 
-  package init(countMax: Int, weightMax: Int = .max) {
+  /// With `refillsInBulk` a sender that has found the channel full waits until a quarter of it is
+  /// free: two threads that wake each other for every item cost more than the items. Whoever
+  /// receives must take all there is then, whatever the sender does.
+  package init(countMax: Int, weightMax: Int = .max, refillsInBulk: Bool = false) {
     precondition(countMax > 0 && weightMax > 0)
+    self.refillsInBulk = refillsInBulk
     self.countMax = countMax
     self.weightMax = weightMax
     self.items = Array(repeating: nil, count: countMax)
@@ -33,6 +38,10 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
 
   private func isFull(for weight: Int) -> Bool {
     count == countMax || (count > 0 && self.weight + weight > weightMax)
+  }
+
+  private var isRoomy: Bool {
+    count == 0 || count <= countMax - countMax / 4 && weight <= weightMax - weightMax / 4
   }
 
   /// Blocks while the channel is full. `timer` is charged with the time waited.
@@ -104,7 +113,7 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
     head = (head + 1) % countMax
     count -= 1
     weight -= first.weight
-    writable.broadcast()
+    if !refillsInBulk || isRoomy { writable.broadcast() }
     return first.item
   }
 

@@ -1,12 +1,20 @@
 /// Lower-case hex of bytes.
-package func hex(_ bytes: some Sequence<UInt8>) -> String {
-  let digits: [UInt8] = Array("0123456789abcdef".utf8)
+@inlinable package func hex(_ bytes: some Sequence<UInt8>) -> String {
   var text: [UInt8] = []
-  for byte in bytes {
-    text.append(digits[Int(byte >> 4)])
-    text.append(digits[Int(byte & 15)])
-  }
+  text.reserveCapacity(bytes.underestimatedCount * 2)
+  appendHex(bytes, to: &text)
   return String(decoding: text, as: UTF8.self)
+}
+
+/// Appends lower-case hex digits, two for each byte.
+@inlinable package func appendHex(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
+  func digit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
+  }
+  for byte in bytes {
+    text.append(digit(byte >> 4))
+    text.append(digit(byte & 15))
+  }
 }
 
 /// Bytes of a hex text of either case; nil when it is not one, or of odd length.

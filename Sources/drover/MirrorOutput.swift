@@ -22,8 +22,14 @@ final class MirrorOutput: Sendable {
     console.print(String(decoding: JSONValue.object(object).encoded(), as: UTF8.self))
   }
 
-  func info(_ text: String) { if isVerbose { console.complain("INFO  : \(text)") } }
-  func notice(_ text: String) { if !isQuiet { console.complain("NOTICE: \(text)") } }
+  func info(_ text: @autoclosure () -> String) {
+    if isVerbose { console.complain("INFO  : \(text())") }
+  }
+
+  func notice(_ text: @autoclosure () -> String) {
+    if !isQuiet { console.complain("NOTICE: \(text())") }
+  }
+
   func error(_ text: String) { console.complain("ERROR : \(text)") }
 
   /// A block of lines for people.
@@ -45,13 +51,15 @@ final class MirrorOutput: Sendable {
   /// Tells what was done with a path, at the destination of that name when there are several.
   func tell(_ event: MirrorEvent, at destination: String? = nil, isDryRun: Bool) {
     if isJSON, tellJSON(event, destination, isDryRun: isDryRun) { return }
-    let place = destination.map { "\($0): " } ?? ""
-    func notice(_ text: String) { self.notice(place + text) }
-    func info(_ text: String) { self.info(place + text) }
+    var place: String { destination.map { "\($0): " } ?? "" }
+    func notice(_ text: @autoclosure () -> String) { self.notice(place + text()) }
+    func info(_ text: @autoclosure () -> String) { self.info(place + text()) }
     func error(_ text: String) { self.error(place + text) }
-    func said(_ path: [UInt8], _ done: String, _ planned: String, _ more: String = "") {
+    func said(
+      _ path: [UInt8], _ done: String, _ planned: String, _ more: @autoclosure () -> String = ""
+    ) {
       if isDryRun {
-        notice("\(printable(path)): Skipped \(planned) as --dry-run is set\(more)")
+        notice("\(printable(path)): Skipped \(planned) as --dry-run is set\(more())")
       } else {
         info("\(printable(path)): \(done)")
       }

@@ -19,9 +19,9 @@ import Testing
     #expect(try channel.receive() == nil)
   }
 
-  @Test("Every item of many senders goes to one of many receivers")
-  func manyThreads() throws {
-    let channel = BoundedChannel<Int>(countMax: 4, weightMax: 10)
+  @Test("Every item of many senders goes to one of many receivers", arguments: [false, true])
+  func manyThreads(refillsInBulk: Bool) throws {
+    let channel = BoundedChannel<Int>(countMax: 8, weightMax: 20, refillsInBulk: refillsInBulk)
     let senders = (0..<4).map { number in
       Thread("sender") {
         for index in 0..<500 { try channel.send(number * 500 + index, weight: index % 7) }
@@ -38,6 +38,22 @@ import Testing
     channel.close()
     let all = try receivers.flatMap { try $0.join() }
     #expect(all.sorted() == Array(0..<2000))
+  }
+
+  @Test("A sender that waits for much room goes on, at the latest when nothing is inside")
+  func refillInBulk() throws {
+    // Of so little weight that three quarters of it are less than the item that waits.
+    for weights in [Array(repeating: 1, count: 100), [9, 9, 1, 8, 10, 40, 3, 10]] {
+      let channel = BoundedChannel<Int>(countMax: 16, weightMax: 10, refillsInBulk: true)
+      let sender = Thread("sender") {
+        for weight in weights { try channel.send(weight, weight: weight) }
+        channel.close()
+      }
+      var received: [Int] = []
+      while let weight = try channel.receive() { received.append(weight) }
+      try sender.join()
+      #expect(received == weights)
+    }
   }
 
   @Test("Count and weight bound what is inside")

@@ -10,6 +10,9 @@ final class SharedBytes: @unchecked Sendable {
   let facts: SourceFacts
   /// Nil when nobody wants it.
   let md5: [UInt8]?
+  private let lock = Lock()
+  // Guarded by `lock`, which is held while it is made.
+  private var knownSHA256: [UInt8]?
 
   private init(
     _ memory: UnsafeMutableRawBufferPointer, _ facts: SourceFacts, hashes: Bool
@@ -26,6 +29,20 @@ final class SharedBytes: @unchecked Sendable {
   }
 
   deinit { memory.deallocate() }
+
+  /// The SHA-256 of the content, made once for all that sign with it.
+  func sha256() throws(MirrorError) -> [UInt8] {
+    do throws(CryptographyError) {
+      return try lock.withLock { () throws(CryptographyError) in
+        if let knownSHA256 { return knownSHA256 }
+        let sha256 = try SHA256.digest(UnsafeRawBufferPointer(memory))
+        knownSHA256 = sha256
+        return sha256
+      }
+    } catch {
+      throw .store(.cryptography(error))
+    }
+  }
 
   /// Reads all of a file.
   /// - Throws: ``MirrorError/changed(path:)`` when it changes meanwhile.

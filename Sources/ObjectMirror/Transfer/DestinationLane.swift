@@ -42,9 +42,11 @@ final class DestinationLane: @unchecked Sendable {
   private let copier: Copier
   private let state: PairState?
   private let pairs = BoundedChannel<Pair>(
-    countMax: DestinationLane.queueCountMax, weightMax: DestinationLane.queueWeightMax)
+    countMax: DestinationLane.queueCountMax, weightMax: DestinationLane.queueWeightMax,
+    refillsInBulk: true)
   private let jobs = BoundedChannel<Job>(
-    countMax: DestinationLane.queueCountMax, weightMax: DestinationLane.queueWeightMax)
+    countMax: DestinationLane.queueCountMax, weightMax: DestinationLane.queueWeightMax,
+    refillsInBulk: true)
   private let lock = Lock()
   // Guarded by `lock`.
   private var end: MirrorError?

@@ -57,6 +57,7 @@ struct Upload {
     var body = S3Body(reader.httpBody, md5: md5)
     // Digests of a content that is not in memory would be another read.
     body.isUnsigned = reader.bytes == nil
+    if store.client.signsPayload { body.sha256 = try reader.bytes?.sha256() }
     return try store.calling { (client) throws(S3Error) in
       try client.putObject(
         store.bucket, key, body, attributes, checksETag: store.trustsETags)

@@ -11,6 +11,8 @@ package final class S3Client: @unchecked Sendable {
   /// A difference of clocks above which a refusal is taken for one because of it.
   private static let skewSecondsMax: Int64 = 600
   private static let sleepSecondsMax = 0.25
+  /// Fields that are added to those of a call.
+  private static let ownFieldCountMax = 8
 
   package let options: S3Options
   private let http: HTTPClient
@@ -19,7 +21,9 @@ package final class S3Client: @unchecked Sendable {
   private let hasAnswered = Atomic<Bool>(false)
   private let lock = Lock()
   // Guarded by `lock`.
+  /// As the service has told them, by bucket.
   private var regions: [String: String] = [:]
+  private var ways: [String: BucketWay] = [:]
   private var clockOffsetSeconds: Int64 = 0
   private var listsFirst = false
 
@@ -56,10 +60,35 @@ package final class S3Client: @unchecked Sendable {
     printable(bucket.utf8) + (key.map { "/\(printable($0.utf8))" } ?? "")
   }
 
-  func region(of bucket: String) -> String {
-    if let known = lock.withLock({ regions[bucket] }) { return known }
-    if !options.region.isEmpty { return options.region }
-    return options.endpoint.amazonRegion ?? "us-east-1"
+  func region(of bucket: String) -> String { way(to: bucket).region }
+
+  /// What the requests for one bucket have in common.
+  private struct BucketWay {
+    var region: String
+    /// What the header `Host` says.
+    var host: String
+    /// What comes before the key, or before its slash when it is not empty; encoded.
+    var path: String
+    /// Scheme and host of the URL.
+    var base: String
+  }
+
+  private func way(to bucket: String) -> BucketWay {
+    lock.withLock {
+      if let known = ways[bucket] { return known }
+      let told = regions[bucket]
+      let amazonRegion = options.endpoint.amazonRegion
+      let endpoint = options.endpoint.moved(to: told ?? amazonRegion ?? "")
+      let isInHost = endpoint.namesInHost(bucket, options.addressing)
+      let host = endpoint.hostText(bucket: isInHost ? bucket : nil)
+      let region = options.region.isEmpty ? amazonRegion ?? "us-east-1" : options.region
+      let way = BucketWay(
+        region: told ?? region, host: host,
+        path: endpoint.path + (isInHost ? "" : "/\(S3Encoding.path(bucket))"),
+        base: "\(endpoint.isSecure ? "https" : "http")://\(host)")
+      ways[bucket] = way
+      return way
+    }
   }
 
   // MARK: Attempts
@@ -141,7 +170,10 @@ package final class S3Client: @unchecked Sendable {
     case .region(let region):
       guard !tries.hasMoved else { throw failure }
       tries.hasMoved = true
-      lock.withLock { regions[bucket] = region }
+      lock.withLock {
+        regions[bucket] = region
+        ways[bucket] = nil
+      }
       return
     case .resendOnce:
       guard !tries.hasResent else { throw failure }
@@ -202,7 +234,8 @@ package final class S3Client: @unchecked Sendable {
 
   // MARK: Signing
 
-  private var signsPayload: Bool {
+  /// Whether the SHA-256 of a body goes with it, unless it is sent unsigned.
+  package var signsPayload: Bool {
     switch options.payloadSigning {
     case .auto: !options.endpoint.isSecure
     case .always: true
@@ -220,30 +253,22 @@ package final class S3Client: @unchecked Sendable {
   }
 
   private func signed(_ call: S3Call) throws(S3Error) -> HTTPRequest {
-    let region = region(of: call.bucket)
-    let endpoint = options.endpoint.moved(
-      to: lock.withLock { regions[call.bucket] } ?? options.endpoint.amazonRegion ?? "")
-    let isInHost = endpoint.namesInHost(call.bucket, options.addressing)
-    let host = endpoint.hostText(bucket: isInHost ? call.bucket : nil)
-    var path = endpoint.path
-    if !isInHost { path += "/\(S3Encoding.path(call.bucket))" }
-    if let key = call.key { path += "/\(S3Encoding.path(key))" }
+    let way = way(to: call.bucket)
+    var path = way.path
+    if let key = call.key { path += "/" + S3Encoding.path(key) }
     if path.isEmpty { path = "/" }
-    let hash = payloadHash(call.body)
-    var fields = call.fields + bodyFields(call.body)
+    var fields = call.fields
+    fields.reserveCapacity(fields.count + S3Client.ownFieldCountMax)
+    appendFields(of: call.body, to: &fields)
     if options.requesterPays { fields.append(HTTPField("x-amz-request-payer", "requester")) }
-    let credentials = try options.credentials.credentials(refreshing: false)
-    if let credentials {
-      fields = try authorized(
-        fields, credentials, call, host: host, path: path, hash: hash, region: region)
+    if let credentials = try options.credentials.credentials(refreshing: false) {
+      try authorize(&fields, credentials, call, way, path: path)
     }
     // Proxies change this one, so it is not signed.
     fields.append(HTTPField("Accept-Encoding", "identity"))
-    let query = S3Signature.canonicalQuery(call.query)
-    let scheme = endpoint.isSecure ? "https" : "http"
-    var request = HTTPRequest(
-      call.method, "\(scheme)://\(host)\(path)" + (query.isEmpty ? "" : "?\(query)"),
-      fields: fields)
+    var url = way.base + path
+    if !call.query.isEmpty { url += "?" + S3Signature.canonicalQuery(call.query) }
+    var request = HTTPRequest(call.method, url, fields: fields)
     request.body = call.body?.content
     request.isSentOnce = call.isSentOnce
     request.pace = call.body == nil ? nil : options.pace
@@ -253,24 +278,24 @@ package final class S3Client: @unchecked Sendable {
     return request
   }
 
-  private func authorized(
-    _ fields: [HTTPField], _ credentials: S3Credentials, _ call: S3Call, host: String,
-    path: String, hash: String, region: String
-  ) throws(S3Error) -> [HTTPField] {
+  /// Adds what proves who sends the fields, the path and the body.
+  private func authorize(
+    _ fields: inout [HTTPField], _ credentials: S3Credentials, _ call: S3Call, _ way: BucketWay,
+    path: String
+  ) throws(S3Error) {
     var signature = S3Signature(
-      method: call.method, path: path, query: call.query, fields: fields, payloadHash: hash,
-      region: region, time: now())
-    signature.fields.append(HTTPField("x-amz-date", signature.timeText))
-    signature.fields.append(HTTPField("x-amz-content-sha256", hash))
+      method: call.method, path: path, query: call.query, fields: [],
+      payloadHash: payloadHash(call.body), region: way.region, time: now())
+    fields.append(HTTPField("x-amz-date", signature.timeText))
+    fields.append(HTTPField("x-amz-content-sha256", signature.payloadHash))
     if let token = credentials.sessionToken {
-      signature.fields.append(HTTPField("x-amz-security-token", token))
+      fields.append(HTTPField("x-amz-security-token", token))
     }
-    let sent = signature.fields
-    signature.fields.append(HTTPField("host", host))
+    signature.fields = fields + [HTTPField("host", way.host)]
     do throws(CryptographyError) {
       let key = try keys.key(for: signature, secret: credentials.secret)
       let text = try signature.authorization(accessKey: credentials.accessKey, key: key)
-      return sent + [HTTPField("Authorization", text)]
+      fields.append(HTTPField("Authorization", text))
     } catch {
       throw .cryptography(error)
     }
@@ -284,15 +309,13 @@ package final class S3Client: @unchecked Sendable {
     return hex(sha256)
   }
 
-  private func bodyFields(_ body: S3Body?) -> [HTTPField] {
-    guard let body else { return [] }
-    var fields: [HTTPField] = []
+  private func appendFields(of body: S3Body?, to fields: inout [HTTPField]) {
+    guard let body else { return }
     if options.sendsMD5, let md5 = body.md5 {
       fields.append(HTTPField("content-md5", Base64.text(of: md5)))
     }
     if let algorithm = options.checksum, let checksum = body.checksum {
       fields.append(HTTPField(algorithm.fieldName, Base64.text(of: checksum)))
     }
-    return fields
   }
 }

@@ -69,14 +69,15 @@ extension S3Failure {
 /// ETags as they are compared: without quotes and without the mark of weakness.
 package enum ETag {
   package static func plain(_ text: String) -> String {
-    var text = text[...]
-    if text.hasPrefix("W/") { text = text.dropFirst(2) }
-    while text.hasPrefix(" ") { text = text.dropFirst() }
-    while text.hasSuffix(" ") { text = text.dropLast() }
-    if text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") {
-      text = text.dropFirst().dropLast()
+    let (blank, quote) = (UInt8(ascii: " "), UInt8(ascii: "\""))
+    var bytes = text.utf8[...]
+    if bytes.starts(with: "W/".utf8) { bytes = bytes.dropFirst(2) }
+    while bytes.first == blank { bytes = bytes.dropFirst() }
+    while bytes.last == blank { bytes = bytes.dropLast() }
+    if bytes.count >= 2, bytes.first == quote, bytes.last == quote {
+      bytes = bytes.dropFirst().dropLast()
     }
-    return String(text)
+    return String(Substring(bytes))
   }
 
   static func quoted(_ text: String) -> String { "\"\(plain(text))\"" }

@@ -102,21 +102,27 @@ package struct S3Attributes: Sendable, Equatable {
   }
 
   private var plainFields: [HTTPField] {
-    let single: [(String, String?)] = [
-      ("content-type", contentType), ("cache-control", cacheControl),
-      ("content-disposition", contentDisposition), ("content-encoding", contentEncoding),
-      ("content-language", contentLanguage), ("x-amz-storage-class", storageClass),
-      ("x-amz-acl", accessControl), ("x-amz-tagging", tagging),
-    ]
-    return single.compactMap { name, value in value.map { HTTPField(name, $0) } }
-      + metadata.map { HTTPField("x-amz-meta-\($0.name.lowercased())", $0.value) }
+    var fields: [HTTPField] = []
+    func add(_ name: String, _ value: String?) {
+      if let value { fields.append(HTTPField(name, value)) }
+    }
+    add("content-type", contentType)
+    add("cache-control", cacheControl)
+    add("content-disposition", contentDisposition)
+    add("content-encoding", contentEncoding)
+    add("content-language", contentLanguage)
+    add("x-amz-storage-class", storageClass)
+    add("x-amz-acl", accessControl)
+    add("x-amz-tagging", tagging)
+    for (name, value) in metadata { add("x-amz-meta-" + name.lowercased(), value) }
+    return fields
   }
 
   /// Why the attributes cannot be sent; nil when they can.
   package var problem: String? {
     for field in plainFields {
       let isText = field.value.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7f }
-      guard isText, field.value.first != " ", field.value.last != " " else {
+      guard isText, field.value.utf8.first != 0x20, field.value.utf8.last != 0x20 else {
         return "the value of \(printable(field.name.utf8)) cannot be sent as a header"
       }
       guard field.name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != 0x3a }) else {
