@@ -24,6 +24,9 @@ import Platform
   /// Why a callback ended the transfer.
   private(set) var failure: HTTPError?
   private var headByteCount = 0
+  /// Of both bodies, as the activity knows them.
+  private var passedByteCount: Int64 = 0
+  private var lastPassed = MonotonicTime.now()
 
   init(
     _ request: HTTPRequest, _ options: HTTPOptions, _ receiver: HTTPReceiver
@@ -46,8 +49,7 @@ import Platform
   func send(into buffer: UnsafeMutableRawBufferPointer) -> Int {
     do throws(HTTPError) {
       let count = try unsafe cursor?.read(into: buffer) ?? 0
-      activity?.note()
-      if count > 0 { pace?(count) }
+      if count > 0, let pace { pace(count) }
       if isCancelled() { throw .cancelled }
       return count
     } catch {
@@ -110,10 +112,10 @@ import Platform
   }
 
   private func endHead() -> Bool {
-    activity?.note()
     // Of an interim answer.
     guard head.status >= 200 else { return true }
     isHeadWhole = true
+    noteAnswer()
     guard head.isSuccess, method != .head, let length = head.contentLength else { return true }
     let limit: Int
     switch receiver {
@@ -127,9 +129,16 @@ import Platform
     return true
   }
 
+  private func noteAnswer() {
+    if head.isSuccess {
+      activity?.noteAnswer(after: MonotonicTime.now().seconds(since: lastPassed))
+    } else if head.status == 429 || head.status >= 500 {
+      activity?.noteRefusal()
+    }
+  }
+
   /// `CURLOPT_WRITEFUNCTION`. False ends the transfer.
   func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    activity?.note()
     if isCancelled() { return fail(.cancelled) }
     guard head.isSuccess else { return unsafe takeFailure(bytes) }
     switch receiver {
@@ -163,8 +172,15 @@ import Platform
     return !isStopped
   }
 
-  /// `CURLOPT_XFERINFOFUNCTION`. False ends the transfer.
-  func goesOn() -> Bool { isCancelled() ? fail(.cancelled) : true }
+  /// `CURLOPT_XFERINFOFUNCTION`, with the bytes of both bodies so far. False ends the transfer.
+  func goesOn(received: Int64, sent: Int64) -> Bool {
+    if received + sent > passedByteCount {
+      passedByteCount = received + sent
+      lastPassed = .now()
+      activity?.noteTraffic()
+    }
+    return isCancelled() ? fail(.cancelled) : true
+  }
 
   private func fail(_ error: HTTPError) -> Bool {
     if failure == nil { failure = error }
@@ -197,8 +213,9 @@ import Platform
         if unsafe bytes.isEmpty { return 0 }
         return unsafe CurlTransfer.of(context)?.takeBody(bytes) == true ? bytes.count : 0
       },
-      { context, _, _, _, _ in
-        unsafe CurlTransfer.of(context)?.goesOn() == true ? 0 : 1
+      { context, _, received, _, sent in
+        let transfer = unsafe CurlTransfer.of(context)
+        return transfer?.goesOn(received: Int64(received), sent: Int64(sent)) == true ? 0 : 1
       },
       Unmanaged.passUnretained(self).toOpaque())
   }

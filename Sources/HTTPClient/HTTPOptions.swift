@@ -43,8 +43,8 @@ package struct HTTPOptions: Sendable {
   package var expectByteCountMin: Int64 = 1 << 20
   /// Connections that are kept for later requests.
   package var idleCountMax = 32
-  /// Told of every part of a request or an answer that passes; waits of ``HTTPRequest/pace`` are
-  /// work to it.
+  /// Told of body bytes that pass, of success, and of answers that the server does not serve now;
+  /// waits of ``HTTPRequest/pace`` are work to it.
   package var activity: Activity?
   /// Asked at least once a second during a request; true ends it.
   package var isCancelled: @Sendable () -> Bool = { false }

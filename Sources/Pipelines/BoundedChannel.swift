@@ -22,6 +22,7 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
   private var weight = 0
   private var closed = false
   private var failed = false
+  private var blockedSenders = 0
 
   /// With `refillsInBulk` a sender that has found the channel full waits until a quarter of it is
   /// free: two threads that wake each other for every item cost more than the items. Whoever
@@ -40,6 +41,9 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
     count == countMax || (count > 0 && self.weight + weight > weightMax)
   }
 
+  /// Threads that wait for room.
+  package var blockedSenderCount: Int { lock.withLock { blockedSenders } }
+
   private var isRoomy: Bool {
     count == 0 || count <= countMax - countMax / 4 && weight <= weightMax - weightMax / 4
   }
@@ -50,7 +54,9 @@ package final class BoundedChannel<Item: Sendable>: @unchecked Sendable {
     defer { lock.unlock() }
     if isFull(for: weight), !closed, !failed {
       let start = MonotonicTime.now()
+      blockedSenders += 1
       while isFull(for: weight), !closed, !failed { writable.wait() }
+      blockedSenders -= 1
       timer?.addOutputWait(since: start)
     }
     if closed || failed { throw ChannelClosed() }

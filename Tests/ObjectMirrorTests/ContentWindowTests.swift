@@ -135,7 +135,7 @@ import Testing
   }
 
   /// Patience is a part of the time that has passed, of some length at least and at most.
-  @Test(arguments: [(0.1, 0.25), (5, 0.25), (20, 0.8), (1000, 2)])
+  @Test(arguments: [(0.1, 0.15), (3, 0.15), (20, 0.8), (1000, 2)])
   func patienceGrowsWithTheRun(waitBegins: Double, patience: Double) {
     let begin = MonotonicTime.now()
     let start = begin.advanced(bySeconds: waitBegins)
@@ -154,19 +154,44 @@ import Testing
     let pace = LanePace(options, activity)
     let start = MonotonicTime.now()
     usleep(100_000)
-    activity.note()
-    #expect(!pace.isLate(since: start, now: MonotonicTime.now()))
-    usleep(100_000)
-    #expect(pace.isLate(since: start, now: MonotonicTime.now()))
+    activity.noteTraffic()
+    // By the time of the note.
+    let noted = activity.idleSince ?? start
+    #expect(!pace.isLate(since: start, now: noted.advanced(bySeconds: 0.04)))
+    #expect(pace.isLate(since: start, now: noted.advanced(bySeconds: 0.06)))
   }
 
-  /// One whose answers take long may take as long again.
-  @Test func patienceIsLongerThanAnAnswer() {
-    let pace = LanePace(options, Activity())
-    usleep(100_000)
-    pace.progress(answers: true)
-    let start = MonotonicTime.now()
-    #expect(!pace.isLate(since: start, now: start.advanced(bySeconds: 0.25)))
-    #expect(pace.isLate(since: start, now: start.advanced(bySeconds: 2.1)))
+  /// Bytes to one that answers that it does not serve now are no progress, until it does.
+  @Test func trafficToOneThatRefusesIsNoProgress() {
+    let activity = Activity()
+    let first = activity.idleSince
+    activity.noteRefusal()
+    usleep(1000)
+    activity.noteTraffic()
+    #expect(activity.idleSince == first)
+    activity.note()
+    let second = activity.idleSince
+    #expect(second != first)
+    usleep(1000)
+    activity.noteTraffic()
+    #expect(activity.idleSince != second)
+    #expect(activity.working { activity.idleSince } == nil)
+  }
+
+  /// One whose answers take long may do nothing for a few of them.
+  @Test func patienceIsLongerThanAnswersTake() {
+    let activity = Activity()
+    let pace = LanePace(SharingOptions(), activity)
+    activity.noteAnswer(after: 0.2)
+    // It is an average.
+    activity.noteAnswer(after: 1)
+    #expect(abs(activity.answerSeconds - 0.3) < 0.001)
+    let start = (activity.idleSince ?? .now()).advanced(bySeconds: 0.1)
+    #expect(!pace.isLate(since: start, now: start.advanced(bySeconds: 0.89)))
+    #expect(pace.isLate(since: start, now: start.advanced(bySeconds: 0.91)))
+    // But not for ever.
+    for _ in 0..<20 { activity.noteAnswer(after: 60) }
+    let other = LanePace(SharingOptions(), activity)
+    #expect(other.isLate(since: start, now: start.advanced(bySeconds: 2.2)))
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import Testing
 
@@ -54,6 +55,27 @@ import Testing
       try sender.join()
       #expect(received == weights)
     }
+  }
+
+  @Test("A sender that waits is woken when a quarter of the channel is free, not before")
+  func noWakeUpForOneItem() throws {
+    let channel = BoundedChannel<Int>(countMax: 8, refillsInBulk: true)
+    for number in 0..<8 { try channel.send(number) }
+    let sender = Thread("sender") {
+      for number in 8..<24 { try channel.send(number) }
+    }
+    func waitUntilBlocked() { while channel.blockedSenderCount == 0 { usleep(1000) } }
+    waitUntilBlocked()
+    #expect(try channel.receive() == 0)
+    usleep(50_000)
+    #expect(channel.blockedSenderCount == 1)
+    #expect(try channel.sendIfRoom(-1))
+    #expect(try channel.receive() == 1)
+    #expect(try channel.receive() == 2)
+    for number in 3..<8 { #expect(try channel.receive() == number) }
+    #expect(try channel.receive() == -1)
+    for number in 8..<24 { #expect(try channel.receive() == number) }
+    try sender.join()
   }
 
   @Test("Count and weight bound what is inside")

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -47,13 +48,26 @@ import Testing
     #expect(!FileLock.isHeld(path))
   }
 
-  @Test func aFileThatItsHolderHasRemovedIsMadeAgain() throws {
+  /// Each holder removes the file before it lets go, so that others open it and find it gone.
+  @Test func onlyOneHoldsAFileThatIsRemovedAllTheTime() throws {
     let directory = try TemporaryDirectory()
     let path = "\(directory.path)/lock"
-    let first = try #require(try FileLock.take(path, flags: O_CREAT))
-    #expect(unlink(path) == 0)
-    let second = try #require(try FileLock.take(path, flags: O_CREAT))
-    #expect(first.raw != second.raw && FileLock.isHeld(path))
+    let holders = Atomic<Int>(0)
+    let threads = (0..<4).map { _ in
+      Thread<Int>("holder") {
+        var turns = 0
+        while turns < 200 {
+          guard let lock = try FileLock.take(path, flags: O_CREAT) else { continue }
+          #expect(holders.add(1, ordering: .sequentiallyConsistent).newValue == 1)
+          turns += 1
+          holders.subtract(1, ordering: .sequentiallyConsistent)
+          unlink(path)
+          withExtendedLifetime(lock) {}
+        }
+        return turns
+      }
+    }
+    for thread in threads { #expect(try thread.join() == 200) }
   }
 
   @Test func aLinkIsNotFollowed() throws {

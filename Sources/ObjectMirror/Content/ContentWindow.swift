@@ -131,7 +131,7 @@ final class ContentWindow: @unchecked Sendable {
         return count
       }
       if isReading {
-        changed.wait()
+        paces[lane].working { changed.wait() }
       } else if pieces.count < options.pieceCountMax {
         readNext(for: lane)
       } else {

@@ -15,8 +15,6 @@ final class LanePace: @unchecked Sendable {
   private let began = MonotonicTime.now()
   private let lock = Lock()
   // Guarded by `lock`.
-  /// How long its first answer has taken.
-  private var answerSeconds: Double?
   private var hasLeft = false
   /// Nil while it is not loose; the end of time until it goes on.
   private var looseUntil: MonotonicTime?
@@ -31,12 +29,11 @@ final class LanePace: @unchecked Sendable {
     credit = options.delaySecondsMax
   }
 
-  /// The destination has done something. `answers` when that proves that it is there.
-  func progress(answers: Bool = false) {
+  /// The destination has done something.
+  func progress() {
     activity.note()
     let now = MonotonicTime.now()
     lock.withLock {
-      if answers, answerSeconds == nil { answerSeconds = now.seconds(since: began) }
       if let end = looseUntil, end.nanoseconds == .max {
         looseUntil = now.advanced(bySeconds: looseSeconds)
         looseSeconds = min(looseSeconds * 2, LanePace.looseSecondsMax)
@@ -80,10 +77,10 @@ final class LanePace: @unchecked Sendable {
   }
 
   /// How long it may do nothing while others wait: a small part of the time that the run has taken,
-  /// but more than an answer of this destination takes.
+  /// or the time of some answers of this destination if that is longer, within bounds.
   private func patienceSeconds(_ now: MonotonicTime) -> Double {
     let share = now.seconds(since: began) * options.patienceRatio
-    let answer = (answerSeconds ?? 0) * SharingOptions.answerCount
+    let answer = activity.answerSeconds * SharingOptions.answerCount
     return min(max(share, answer, options.patienceSecondsMin), options.patienceSecondsMax)
   }
 

@@ -11,10 +11,10 @@ package struct SharingOptions: Sendable {
   package var placeCountMax = 1 << 16
   /// How long a destination may do nothing while others wait for it, at least and at most, and the
   /// part of the run's time in between: a stall is to cost the others a twentieth at most.
-  package var patienceSecondsMin = 0.25
+  package var patienceSecondsMin = 0.15
   package var patienceSecondsMax = 2.0
   package var patienceRatio = 0.04
-  /// A destination may take the time of so many first answers.
+  /// A destination may do nothing for the time of so many of its answers.
   static let answerCount = 3.0
   /// How long others may wait for a destination that works but comes late to a file, and which
   /// part of the time on top.

@@ -17,7 +17,8 @@ final class SourceShare: @unchecked Sendable {
 
   private enum State {
     case untouched
-    case opening
+    /// Somebody waits for room, or reads already.
+    case opening(isReading: Bool)
     case whole(SharedBytes)
     case file(SharedFile)
     /// All have it, or it did not fit; who still comes reads for itself.
@@ -164,9 +165,9 @@ final class SourceShare: @unchecked Sendable {
     while let index = slot(item.number) {
       switch slots[index].state {
       case .untouched: return try openFirst(item, index, lane, purpose)
-      case .opening:
+      case .opening(let isReading):
         openingWaiterCount += 1
-        paces[lane].working { opened.wait() }
+        if isReading { paces[lane].working { opened.wait() } } else { opened.wait() }
         openingWaiterCount -= 1
       case .whole(let bytes):
         if purpose == .taking { settle(index, lane) }
@@ -209,10 +210,13 @@ final class SourceShare: @unchecked Sendable {
   private func openFirst(
     _ item: NumberedEntry, _ index: Int, _ lane: Int, _ purpose: Purpose
   ) throws(MirrorError) -> Shared {
-    slots[index].state = .opening
+    slots[index].state = .opening(isReading: false)
     let isWhole = item.entry.sizeBytes <= options.wholeSizeBytesMax
     let weight = isWhole ? Int(item.entry.sizeBytes) + SourceShare.overheadBytes : 0
     if isWhole { reserve(weight, for: lane) }
+    if slots[index].number == item.number { slots[index].state = .opening(isReading: true) }
+    // Who waits for this file is held up by the source from now on.
+    if openingWaiterCount > 0 { opened.broadcast() }
     lock.unlock()
     let result = Result { () throws(MirrorError) in
       try paces[lane].working { () throws(MirrorError) in

@@ -174,7 +174,7 @@ final class DestinationLane: @unchecked Sendable {
   }
 
   private func answered() {
-    pace.progress(answers: true)
+    pace.progress()
     lock.withLock { hasAnswered = true }
   }
 
