@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import Testing
 
@@ -86,5 +87,20 @@ import Testing
       }
       #expect(error?.kind == .usage)
     }
+  }
+
+  /// Also while a child that is just starting has a copy of the descriptor.
+  @Test func anAddressIsFreeWhenItsListenerHasGone() throws {
+    let (endpoint, copy): (Endpoint, Int32)
+    do {
+      let listener = try Listener(on: Endpoint(parsing: "127.0.0.1:0"), wakeup: Wakeup())
+      copy = dup(listener.descriptor)
+      endpoint = Endpoint(host: "127.0.0.1", port: listener.boundPort)
+      #expect(throws: TransportError.self) { try Listener(on: endpoint, wakeup: Wakeup()) }
+      withExtendedLifetime(listener) {}
+    }
+    defer { close(copy) }
+    let next = try Listener(on: endpoint, wakeup: Wakeup())
+    #expect(next.boundPort == endpoint.port)
   }
 }

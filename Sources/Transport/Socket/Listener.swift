@@ -31,6 +31,12 @@ package final class Listener: Sendable {
     boundAddress = bound
   }
 
+  deinit {
+    // The address is free again from here on, also while a child that another thread is just
+    // starting has a copy of the descriptor.
+    shutdown(socket.raw, Int32(SHUT_RDWR))
+  }
+
   private static func open(_ endpoint: Endpoint) throws(TransportError) -> SharedDescriptor {
     var addresses = try SocketAddress.resolve(endpoint, purpose: .listen)
     if endpoint.host.isEmpty {
