@@ -7,11 +7,14 @@ package enum DurableFile {
 
   /// Replaces or makes a file: written aside, made durable, renamed, and the rename made durable.
   ///
-  /// Calls `open`, `write`, `fsync`, `rename`. `mode` is cut by the umask.
+  /// Calls `open`, `write`, `fsync`, `rename`. `mode` is cut by the umask. `asideName` is for a
+  /// directory that nobody clears of ``temporaryPrefix``: by it, the one writer of the file removes
+  /// what an earlier one has left.
   package static func replace(
-    _ name: String, in directory: String, with bytes: [UInt8], mode: UInt32
+    _ name: String, in directory: String, with bytes: [UInt8], mode: UInt32,
+    asideName: String = temporaryPrefix + hex(SecureRandom.bytes(8))
   ) throws(PlatformError) {
-    let aside = "\(directory)/\(temporaryPrefix)\(hex(SecureRandom.bytes(8)))"
+    let aside = "\(directory)/\(asideName)"
     do throws(PlatformError) {
       try write(bytes, toNew: aside, mode: mode)
       let path = "\(directory)/\(name)"

@@ -10,18 +10,28 @@ package final class PrivateDirectory: Sendable {
 
   private static let lockName = "lock"
 
-  /// Makes it below `TMPDIR`, or `/tmp`. Calls `mkdtemp` and `flock`.
-  package init(_ name: String) throws(PlatformError) {
-    let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  /// Makes it below `parent`, by default `TMPDIR` or `/tmp`. Calls `mkdtemp` and `flock`.
+  package init(_ name: String, in parent: String? = nil) throws(PlatformError) {
+    let parent = parent ?? getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     PrivateDirectory.removeAbandoned(in: parent, prefix: "drover-\(name).")
-    var template = Array("\(parent)/drover-\(name).XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw .last("mkdtemp", parent) }
-    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let lockPath = "\(path)/\(PrivateDirectory.lockName)"
-    guard let lock = try FileLock.take(lockPath, flags: O_CREAT) else {
-      throw PlatformError("flock", lockPath, errno: EWOULDBLOCK)
+    while true {
+      var template = Array("\(parent)/drover-\(name).XXXXXX".utf8CString)
+      guard mkdtemp(&template) != nil else { throw .last("mkdtemp", parent) }
+      let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      // Another process may have taken it for an abandoned one before it was locked.
+      guard let lock = try PrivateDirectory.lock(path) else { continue }
+      (self.path, self.lock) = (path, lock)
+      return
     }
-    self.lock = lock
+  }
+
+  private static func lock(_ path: String) throws(PlatformError) -> FileLock? {
+    do throws(PlatformError) {
+      return try FileLock.take("\(path)/\(lockName)", flags: O_CREAT)
+    } catch {
+      if error.errno == ENOENT { return nil }
+      throw error
+    }
   }
 
   deinit {

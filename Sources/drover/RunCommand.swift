@@ -85,8 +85,8 @@ struct RunCommand: ParsableCommand {
         set, served: movers.sections, cacheDirectory: RepoCache.standardPath,
         volumeRoot: volumeRoot)
       let plan = try planner.plan()
-      let directory = try RunDirectory()
-      defer { directory.remove() }
+      // The locks of its movers.
+      let directory = try PrivateDirectory("run")
       for notice in set.notServed { log.write("warning: \(notice)") }
       log.write(skipped: plan)
       let report =
@@ -104,7 +104,7 @@ struct RunCommand: ParsableCommand {
   }
 
   private static func runOnce(
-    _ plan: RunPlan, _ movers: MoverRegistry<MoverRequest>, _ directory: RunDirectory,
+    _ plan: RunPlan, _ movers: MoverRegistry<MoverRequest>, _ directory: PrivateDirectory,
     _ log: RunLog
   ) throws -> RunReport {
     let session = RunSession(plan, movers: movers, stateDirectory: directory.path) {
@@ -118,7 +118,7 @@ struct RunCommand: ParsableCommand {
   }
 
   private static func serve(
-    _ plan: RunPlan, _ movers: MoverRegistry<MoverRequest>, _ directory: RunDirectory,
+    _ plan: RunPlan, _ movers: MoverRegistry<MoverRequest>, _ directory: PrivateDirectory,
     _ log: RunLog
   ) throws -> RunReport {
     let service = RunService(plan, movers: movers, stateDirectory: directory.path) {

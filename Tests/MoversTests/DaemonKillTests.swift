@@ -124,8 +124,10 @@ struct DaemonKillTests {
     let begun = Int64(wallSeconds)
     let daemon = try startDaemon()
     let deadline = MonotonicTime.now().advanced(bySeconds: 300)
-    for name in DaemonKillTests.periods.keys {
-      while try lastEnd(name, client) ?? 0 <= begun {
+    for (name, period) in DaemonKillTests.periods {
+      // Those of the shortest period have to come more than once, however slow the machine is.
+      let countMin = period == 900 ? 3 : 1
+      while try lastEnd(name, client) ?? 0 <= begun || starts(of: name).count < countMin {
         guard MonotonicTime.now() < deadline else {
           Issue.record(
             "\(name) does not run any more: \(try client.log(of: key(name), sizeBytesMax: 2000))")
@@ -173,13 +175,7 @@ struct DaemonKillTests {
 
   /// Times of the schedule since the first run: each was the reason of one run, or is missed.
   private func checkRuns(of name: String, _ period: Int64, _ client: StateClient) throws {
-    let journal = String(
-      decoding: try SmallFile.read(temporary.path("journal"), sizeBytesMax: 1 << 24), as: UTF8.self)
-    var starts: Set<Int64> = []
-    for line in journal.split(separator: "\n") where line.hasPrefix("\(name) ") {
-      let time = WallTime(rfc3339: String(line.dropFirst(name.count + 1)))
-      starts.insert(try #require(time, "the status was stored before its run: \(line)").seconds)
-    }
+    var starts = try starts(of: name)
     let status = try #require(try client.object(key(name)).document["status"]?.objectValue)
     func time(_ status: JSONObject?, _ field: String) -> Int64? {
       status?[field]?.stringValue.flatMap(WallTime.init(rfc3339:))?.seconds
@@ -196,9 +192,20 @@ struct DaemonKillTests {
     #expect(
       due == Int64(starts.count - 1) + missed,
       "\(name): \(due) due, \(starts.count) starts, \(missed) missed")
-    #expect(starts.count > (period == 900 ? 2 : 0), "\(name)")
     let reasons = try client.events(of: key(name)).map(\.reason)
     #expect(!reasons.contains("StatusDamaged"))
+  }
+
+  /// When the runs of a source began, by the journal that the daemon's movers are noted in.
+  private func starts(of name: String) throws -> Set<Int64> {
+    let journal = String(
+      decoding: try SmallFile.read(temporary.path("journal"), sizeBytesMax: 1 << 24), as: UTF8.self)
+    var starts: Set<Int64> = []
+    for line in journal.split(separator: "\n") where line.hasPrefix("\(name) ") {
+      let time = WallTime(rfc3339: String(line.dropFirst(name.count + 1)))
+      starts.insert(try #require(time, "the status was stored before its run: \(line)").seconds)
+    }
+    return starts
   }
 
   private func checkLeftovers(_ client: StateClient) throws {

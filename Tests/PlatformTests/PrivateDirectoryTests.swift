@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Platform
@@ -31,5 +32,22 @@ import Testing
     #expect(!exists(dead))
     #expect(exists(living.path))
     #expect(exists(other.path))
+  }
+
+  /// One that is just being made looks abandoned between its lock's file and the lock.
+  @Test func manyAreMadeAtOnce() throws {
+    let parent = try TemporaryDirectory()
+    let threads = (0..<4).map { _ in
+      Thread<Int>("maker") {
+        var count = 0
+        for _ in 0..<200 {
+          let directory = try PrivateDirectory("test-c", in: parent.path)
+          if access("\(directory.path)/lock", F_OK) == 0 { count += 1 }
+        }
+        return count
+      }
+    }
+    for thread in threads { #expect(try thread.join() == 200) }
+    #expect(try DurableFile.names(in: parent.path, countMax: 10) == [])
   }
 }

@@ -108,36 +108,51 @@ private final class ChildOutcome: @unchecked Sendable {
   }
 }
 
-/// Everything read from one pipe so far, filled by a thread until the end of the pipe.
+/// Everything written to one pipe so far, emptied by a thread until its end.
 package final class CollectedOutput: @unchecked Sendable {
   private let lock = Lock()
   private let changed: Condition
+  private let descriptor: Descriptor
+  private var buffer = [UInt8](repeating: 0, count: 64 << 10)
   private var collected: [UInt8] = []
   private var lineStart = 0
   private var isAtEnd = false
 
   init(owning descriptor: Int32) {
     changed = Condition(lock)
-    startBackgroundThread { self.collect(SharedDescriptor(owning: descriptor)) }
+    self.descriptor = Descriptor(owning: descriptor)
+    startBackgroundThread { self.collect() }
   }
 
-  private func collect(_ descriptor: SharedDescriptor) {
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    while true {
+  private func collect() {
+    repeat { _ = hasSome(timeoutMilliseconds: -1) } while !lock.withLock({ take() })
+  }
+
+  private func hasSome(timeoutMilliseconds: Int32) -> Bool {
+    var entry = pollfd(fd: descriptor.raw, events: Int16(POLLIN), revents: 0)
+    return retryingOnInterrupt { poll(&entry, 1, timeoutMilliseconds) } > 0
+  }
+
+  /// Takes what stands in the pipe, under the lock. Gives whether that was all there will be.
+  @discardableResult private func take() -> Bool {
+    while !isAtEnd, hasSome(timeoutMilliseconds: 0) {
       let count = retryingOnInterrupt {
         buffer.withUnsafeMutableBytes { read(descriptor.raw, $0.baseAddress, $0.count) }
       }
-      lock.withLock {
-        if count > 0 { collected.append(contentsOf: buffer[..<count]) }
-        isAtEnd = count <= 0
-        changed.broadcast()
-      }
-      if count <= 0 { return }
+      if count > 0 { collected.append(contentsOf: buffer[..<count]) }
+      isAtEnd = count <= 0
+      changed.broadcast()
     }
+    return isAtEnd
   }
 
-  /// All bytes so far.
-  package var bytes: [UInt8] { lock.withLock { collected } }
+  /// All bytes so far: of a process that has ended, all that it has written.
+  package var bytes: [UInt8] {
+    lock.withLock {
+      take()
+      return collected
+    }
+  }
   package var text: String { String(decoding: bytes, as: UTF8.self) }
 
   /// All bytes once the pipe has ended, or what there is when the time runs out.

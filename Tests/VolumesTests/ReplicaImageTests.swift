@@ -62,9 +62,10 @@ import Volumes
     let bench = try VolumeBench(try directory.makeDirectory("data"))
     let store = ImageStore(bench.maker())
     let image = try store.make(request(bench), at: time)
-    // Cut short while it was made, and after it was published.
+    // Cut short while it was made and written down, and after it was published.
     for name in ["ns.data-20990101000000", "ns.\(image.name)"] {
       try overwrite("\(bench.place.path)/\(name).making", [])
+      try overwrite("\(bench.place.path)/\(name).image-new", Array("{".utf8))
     }
     try #require(mkdir("\(bench.place.path)/ns.data-20990101000000", 0o700) == 0)
     #expect(try store.images(of: "ns/d") == [image])

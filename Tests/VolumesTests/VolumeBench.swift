@@ -55,6 +55,12 @@ final class Writer: @unchecked Sendable {
     while lock.withLock({ count < 3 && !shallEnd }) { usleep(200) }
   }
 
+  /// Waits until a whole round has been written since this was called.
+  func waitForRound() {
+    let count = lock.withLock { self.count }
+    while lock.withLock({ self.count < count + 2 && !shallEnd }) { usleep(200) }
+  }
+
   private func next() -> Int? {
     lock.withLock {
       guard !shallEnd else { return nil }

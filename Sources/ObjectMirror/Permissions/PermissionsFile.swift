@@ -16,24 +16,18 @@ package final class PermissionsFile {
   private static let mount = Array("data".utf8)
   private static let pieceByteCount = 256 << 10
 
-  private let directory: String
+  private let directory: PrivateDirectory
   private let side: LocalSide
   private static var path: [UInt8] { Array(name.utf8) }
 
   /// Makes the directory below `temporaryDirectory`.
   package init(in temporaryDirectory: String) throws(MirrorError) {
-    var template = Array("\(temporaryDirectory)/drover-permissions-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else {
-      throw .local(.last("mkdtemp"), path: Array(temporaryDirectory.utf8))
+    do throws(PlatformError) {
+      directory = try PrivateDirectory("permissions", in: temporaryDirectory)
+    } catch {
+      throw .local(error, path: Array(temporaryDirectory.utf8))
     }
-    directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    side = try LocalSide(path: directory)
-  }
-
-  deinit {
-    // What is left behind is of the temporary directory.
-    unlink("\(directory)/\(PermissionsFile.name)")
-    rmdir(directory)
+    side = try LocalSide(path: directory.path)
   }
 
   // MARK: Paths
@@ -61,7 +55,8 @@ package final class PermissionsFile {
   ) throws(MirrorError) -> PermissionFigures {
     let raw = retryingOnInterrupt {
       Glibc.open(
-        "\(directory)/\(PermissionsFile.name)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        "\(directory.path)/\(PermissionsFile.name)",
+        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     }
     guard raw >= 0 else { throw .local(.last("open"), path: PermissionsFile.path) }
     let descriptor = Descriptor(owning: raw)
@@ -74,7 +69,7 @@ package final class PermissionsFile {
   /// reads meanwhile finds the old one or the new one. Gives whether it was stored.
   package func store(to destination: MirrorSide) throws(MirrorError) -> Bool {
     guard let entry = try MirrorSide.local(side).entry(PermissionsFile.path) else {
-      throw .noSource(directory)
+      throw .noSource(directory.path)
     }
     let other = try destination.entry(PermissionsFile.path)
     var options = ComparisonOptions()

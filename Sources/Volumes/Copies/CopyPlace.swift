@@ -10,6 +10,7 @@ import Platform
 /// <copy>.making   what it is, locked by the process that makes or uses it: without its holder, it
 ///                 is left over
 /// <image>.image   what a replica image is that is complete
+/// <image>.image-new  the same while it is written
 /// ```
 package struct CopyPlace: Sendable, Hashable {
   /// Beside a volume, or within one that is the root of a file system. A walk of a volume, and a

@@ -61,7 +61,11 @@ extension CopyMaker {
 
   /// Removes what stands under the name of a record, but for a complete image.
   func discard(_ record: CopyRecord) throws(VolumeError) {
-    if access(place.path(of: record.name) + ImageStore.suffix, F_OK) == 0 { return }
+    let path = place.path(of: record.name)
+    if unlink(path + ImageStore.asideSuffix) != 0, errno != ENOENT {
+      throw .copy(path, .last("unlink", path + ImageStore.asideSuffix))
+    }
+    if access(path + ImageStore.suffix, F_OK) == 0 { return }
     let content = record.content
     let method = content["method"]?.stringValue.flatMap(CopyParameters.Method.init(rawValue:))
     try remove(record.name, by: method, volume: content["volume"]?.stringValue ?? "")

@@ -62,6 +62,8 @@ extension ReplicaImage {
 /// The replica images of a place.
 package struct ImageStore: Sendable {
   static let suffix = ".image"
+  /// Of an image's file that is being written, under the lock of the copy's record.
+  static let asideSuffix = ".image-new"
   private static let recordSizeBytesMax = 64 << 10
   private static let tryCountMax = 100
   private static let pauseMicroseconds: UInt32 = 10_000
@@ -150,7 +152,8 @@ package struct ImageStore: Sendable {
     do throws(PlatformError) {
       try DurableFile.replace(
         file + ImageStore.suffix, in: place.path,
-        with: JSONValue.object(image.document).encoded(), mode: 0o600)
+        with: JSONValue.object(image.document).encoded(), mode: 0o600,
+        asideName: file + ImageStore.asideSuffix)
     } catch {
       throw .copy(image.path, error)
     }
