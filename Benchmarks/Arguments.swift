@@ -7,7 +7,7 @@ struct ReplicateArguments {
   var roundCount = 3
   var drover = ""
   var thresholds = "Benchmarks/Thresholds/replicate.json"
-  var seed: UInt64 = 20
+  var seed = freshSeed()
   var scenarios: [Scenario] = []
 }
 
@@ -58,7 +58,12 @@ enum Arguments {
 
   init(parsing arguments: [String]) throws {
     var rest = arguments[...]
-    switch rest.popFirst() {
+    let command = rest.popFirst()
+    if command != MeasuredCommand.verb, rest.contains("--help") || rest.contains("-h") {
+      self = .help
+      return
+    }
+    switch command {
     case "machine": self = .machine(try MachineArguments(parsing: &rest))
     case "replicate": self = .replicate(try ReplicateArguments(parsing: &rest))
     case "repository": self = .repository(try RepositoryArguments(parsing: &rest))
@@ -92,7 +97,7 @@ extension ReplicateArguments {
       case "--drover": drover = try value(of: argument, &rest)
       case "--thresholds": thresholds = try value(of: argument, &rest)
       case "--rounds": roundCount = try count(of: argument, &rest)
-      case "--seed": seed = UInt64(try count(of: argument, &rest))
+      case "--seed": seed = try benchmarkSeed(try value(of: argument, &rest))
       default:
         guard let scenario = Scenario.all.first(where: { $0.name == argument }) else {
           throw BenchmarkError("\(argument) is no scenario; see --help", kind: .usage)
@@ -102,6 +107,7 @@ extension ReplicateArguments {
     }
     if scenarios.isEmpty { scenarios = Scenario.all }
     drover = try droverBinary(drover)
+    remark("seed of the changes: \(seed)")
   }
 }
 
@@ -137,6 +143,17 @@ func count(of option: String, _ rest: inout ArraySlice<String>) throws -> Int {
     throw BenchmarkError("\(option) needs a number from 1 to 1000", kind: .usage)
   }
   return number
+}
+
+/// A seed of changes that no run before had: the data of earlier runs are taken again, and the same
+/// changes made twice would change nothing.
+func freshSeed() -> UInt64 { UInt64(clamping: SystemClock().wallTime().seconds) }
+
+func benchmarkSeed(_ text: String) throws -> UInt64 {
+  guard let seed = UInt64(text) else {
+    throw BenchmarkError("--seed needs a number", kind: .usage)
+  }
+  return seed
 }
 
 /// The steps that a list with commas names.

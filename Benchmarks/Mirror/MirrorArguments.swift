@@ -8,7 +8,7 @@ struct MirrorArguments {
   var drover = ""
   /// Both the peer and, as `rclone serve s3`, the store.
   var rclone = "rclone"
-  var seed: UInt64 = 40
+  var seed = freshSeed()
   var steps: [MirrorStep] = []
 
   init(parsing rest: inout ArraySlice<String>) throws {
@@ -18,12 +18,13 @@ struct MirrorArguments {
       case "--drover": drover = try value(of: argument, &rest)
       case "--rclone": rclone = try value(of: argument, &rest)
       case "--rounds": roundCount = try count(of: argument, &rest)
-      case "--seed": seed = UInt64(try count(of: argument, &rest))
+      case "--seed": seed = try benchmarkSeed(try value(of: argument, &rest))
       case "--steps": steps = try benchmarkSteps(try value(of: argument, &rest))
       default: throw BenchmarkError("\(argument) is no option; see --help", kind: .usage)
       }
     }
     if steps.isEmpty { steps = MirrorStep.allCases }
     drover = try droverBinary(drover)
+    remark("seed of the changes: \(seed)")
   }
 }

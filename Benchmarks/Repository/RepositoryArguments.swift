@@ -7,7 +7,7 @@ struct RepositoryArguments {
   var roundCount = 3
   var drover = ""
   var restic = "restic"
-  var seed: UInt64 = 30
+  var seed = freshSeed()
   var steps: [RepositoryStep] = []
   /// Restores go onto a file system that has never held anything.
   var usesFreshVolume = false
@@ -21,7 +21,7 @@ struct RepositoryArguments {
       case "--drover": drover = try value(of: argument, &rest)
       case "--restic": restic = try value(of: argument, &rest)
       case "--rounds": roundCount = try count(of: argument, &rest)
-      case "--seed": seed = UInt64(try count(of: argument, &rest))
+      case "--seed": seed = try benchmarkSeed(try value(of: argument, &rest))
       case "--steps": steps = try benchmarkSteps(try value(of: argument, &rest))
       case "--fresh-volume": usesFreshVolume = true
       case "--json": isJSON = true
@@ -34,5 +34,6 @@ struct RepositoryArguments {
     guard work.hasPrefix("/") else {
       throw BenchmarkError("--work needs an absolute path", kind: .usage)
     }
+    remark("seed of the changes: \(seed)")
   }
 }
