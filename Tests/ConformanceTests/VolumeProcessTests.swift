@@ -46,9 +46,12 @@ import Testing
     for round in 1...3 {
       try DurableFile.replace("file", in: source, with: Array("\(round)".utf8), mode: 0o644)
       let result = try runProcess(
-        try DroverBinary.path, ["run", "-f", "-", "--once"], stdin: Array(text.utf8),
-        timeoutSeconds: 120)
+        try DroverBinary.path, ["run", "-f", "-", "--once", "-o", "yaml"],
+        stdin: Array(text.utf8), timeoutSeconds: 120)
       #expect(result.status == 0, "\(result.errorText)")
+      // By the release build, too: what shares extents is found out there.
+      #expect(result.outputText.contains("method: reflink"), "\(result.outputText)")
+      #expect(result.outputText.contains("consistency: per file"))
     }
     let place = "\(mount.path)/.drover-copies"
     let images = try DurableFile.names(in: place, countMax: 99).filter { !$0.hasSuffix(".image") }

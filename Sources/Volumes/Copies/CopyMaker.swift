@@ -72,14 +72,15 @@ package struct CopyMaker: Sendable {
     else { return false }
     // Subvolumes of one btrfs have different devices.
     guard there.st_dev == here.st_dev || Subvolumes.areServed(at: source.raw) else { return false }
-    let files = (0..<2).map { _ in
-      SharedDescriptor(owning: FileSystem.openUnnamed(in: place.raw, mode: 0o600))
-    }
-    guard files.allSatisfy({ $0.raw >= 0 }) else { return false }
+    let from = SharedDescriptor(owning: FileSystem.openUnnamed(in: place.raw, mode: 0o600))
+    let into = SharedDescriptor(owning: FileSystem.openUnnamed(in: place.raw, mode: 0o600))
+    // Their numbers alone are used below.
+    defer { withExtendedLifetime((from, into)) {} }
+    guard from.raw >= 0, into.raw >= 0 else { return false }
     // A block of data; when it cannot be written, it cannot be shared either.
-    guard (try? FileIO.write(files[0].raw, [UInt8](repeating: 1, count: 4096), at: 0)) != nil
+    guard (try? FileIO.write(from.raw, [UInt8](repeating: 1, count: 4096), at: 0)) != nil
     else { return false }
-    return FileSystem.clone(files[0].raw, to: files[1].raw)
+    return FileSystem.clone(from.raw, to: into.raw)
   }
 
   // MARK: Making
