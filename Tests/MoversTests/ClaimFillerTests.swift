@@ -149,7 +149,8 @@ import Testing
       (try? fixture.client.list(kind: "VolumeSnapshot"))?.objects ?? []
     }
     try fixture.apply(destination())
-    fixture.wait(for: "an image") { !snapshots().isEmpty }
+    // The object is there before its status.
+    fixture.wait(for: "an image") { snapshots().first?.document["status"] != nil }
     let status = snapshots().first?.document["status"]?.objectValue
     #expect(status?["readyToUse"] == .bool(true))
     #expect(status?["restoreSize"] == .string("1048576"))
